@@ -11,7 +11,7 @@ import numpy as np
 from mirkit.activity import announce
 from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_audio, probe, read_tags
 from mirkit.catalog import STEMS, TIME_SIGNATURES, TONAL
-from mirkit.errors import AudioError, InfoError, MirkitError, MissingInput, printable
+from mirkit.errors import AudioError, InfoError, MirkitError, MissingInput, pasted, printable
 from mirkit.features.extraction import BLOCK, ExtractorFactories, measure
 from mirkit.features.harmony.chord_list import Chords
 from mirkit.features.rhythm.beats.grid import Beats
@@ -136,7 +136,7 @@ class TrackAnalysis:
         if present - analysis._series.keys() or analysis._beats is None or "full_mix" not in analysis._samples:
             raise MissingInput(
                 f"{printable(track.path)}: its feature series are damaged, or were computed from other audio; "
-                f'measure it again with: mirkit extract "{printable(track.path)}" --overwrite'
+                f"measure it again with: mirkit extract {pasted(track.path)} --overwrite"
             )
         return analysis
 

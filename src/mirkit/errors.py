@@ -1,6 +1,9 @@
 """The errors of mirkit. A message says in one line what happened, with which file or track, and what to do."""
 
 import errno
+import os
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +93,22 @@ def printable(path: Path | str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+def pasted(path: Path | str) -> str:
+    """Return a path in quotes, as the part of a command that can be pasted into a shell.
+
+    Nothing in a name is run: in double quotes, a POSIX shell would run what a stranger's folder calls itself.
+    """
+    text = str(path)
+    if sys.platform == "win32" or (text.isprintable() and not set(text) & set('"$`\\!')):
+        return f'"{text}"'
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in os.fsencode(text)
+    )
+    return f"$'{escaped}'"  # as bash and zsh read it
 
 
 def counted(count: int, noun: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import open_audio
 from mirkit.catalog import ALL_SPECS, REQUESTED, STAGES, stage
-from mirkit.errors import MissingInput, SettingsError, printable
+from mirkit.errors import MissingInput, SettingsError, pasted, printable
 from mirkit.features.types import InfoValue, Unknown, Window
 from mirkit.stages.description import sentences_on
 from mirkit.stages.window import FROM_SERIES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
@@ -138,7 +138,7 @@ class WindowAnalyzer:
             name, why = next(iter(todo.items()))
             raise MissingInput(
                 f"{printable(track.path)}: its feature series are missing or stale ({name}: {why}); "
-                f'measure it with: mirkit extract "{printable(track.path)}"'
+                f"measure it with: mirkit extract {pasted(track.path)}"
             )
         opened = TrackAnalysis.load_cached(track, state.digests, window_series(state, settings), state.stems_backend)
         return cls(opened, state, settings, part)

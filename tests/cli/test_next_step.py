@@ -11,6 +11,7 @@ import pytest
 from library import make_track, write
 from mirkit.cli import main
 from mirkit.cli.output import about, from_here, quoted
+from mirkit.errors import pasted
 
 NAMES = ["music", "my music", "it's", 'a "b"', "$HOME", "a;b&c", "-rf", "ümläut 日本", "a\nb", "a\\b", "*", "a'\n\\'b"]
 
@@ -57,7 +58,7 @@ def test_a_failed_track_is_one_line_with_one_path(library: Path, capsys: pytest.
         "FAILED Two: full_mix.mp3: the file is empty (0 bytes); copy or download it again, or remove it",
         "FAILED letter.mp3: the file is not audio but a text; remove it, or give it its right suffix",
     ]
-    assert "what failed, and why: mirkit status 'my music'" in err
+    assert 'what failed, and why: mirkit status "my music"' in err
     assert "tracks   3 in my music\n" in out
     assert str(Path.cwd()) not in out + err
     assert main(["status", str(library)]) == 0
@@ -69,18 +70,18 @@ def test_the_next_command(library: Path, capsys: pytest.CaptureFixture[str]) -> 
         main(list(words))
         return capsys.readouterr().out.splitlines()[-1]
 
-    assert last("separate", str(library), "--batch") == "next: mirkit extract 'my music'"
-    assert last("verify", str(library)) == "next: mirkit run 'my music'"
-    assert last("extract", str(library)) == "next: mirkit report 'my music'"
-    assert last("extract", str(library / "One")) == "next: mirkit show 'my music/One'"
+    assert last("separate", str(library), "--batch") == 'next: mirkit extract "my music"'
+    assert last("verify", str(library)) == 'next: mirkit run "my music"'
+    assert last("extract", str(library)) == 'next: mirkit report "my music"'
+    assert last("extract", str(library / "One")) == 'next: mirkit show "my music/One"'
     assert (
         last("crop", str(library), "--seconds", "0.5", "--batch")
-        == "next: mirkit export sat -o 'my music-sat' 'my music'"
+        == 'next: mirkit export sat -o "my music-sat" "my music"'
     )
     assert last("export", "sat", "my music", "-o", "out") == "next: mirkit export sat out --check-only"
     assert last("export", "sat", "out", "--check-only") == "next: train as out/README.md describes"
     write(library / "loose.wav", np.zeros((2, 44100), np.float32))
-    assert last("organize", str(library)) == "next: mirkit run 'my music'"
+    assert last("organize", str(library)) == 'next: mirkit run "my music"'
     for words in (["verify", "--quiet"], ["verify", "--json"], ["extract", "--dry-run"], ["extract", "--quiet"]):
         main([words[0], str(library), *words[1:]])
         assert "next: " not in capsys.readouterr().out
@@ -108,3 +109,41 @@ def test_every_command_says_that_a_folder_does_not_exist(
         assert err.count("new") == 1, (words, err)
         assert "lock" not in err
     assert not list(tmp_path.iterdir()), "nothing is made"
+
+
+HOSTILE = '$(touch pwned) `touch pwned` "x"'
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell reads it")
+@pytest.mark.parametrize("name", [*NAMES, HOSTILE])
+def test_commands_in_messages_run_nothing_of_a_name(name: str, tmp_path: Path) -> None:
+    """A data set of a stranger may be called anything, and users paste what a message tells them to run."""
+    done = subprocess.run(["bash", "-c", f"printf %s {pasted(name)}"], capture_output=True, check=True, cwd=tmp_path)
+    assert os.fsdecode(done.stdout) == name
+    assert pasted(name).isprintable()
+    assert not list(tmp_path.iterdir())
+    assert pasted("my music") == '"my music"'
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell reads it")
+def test_a_message_about_a_folder_with_a_hostile_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_track(tmp_path / HOSTILE / "One", seconds=1)
+    assert main(["run", HOSTILE, "--dry-run"]) == 0
+    assert main(["export", "sat", HOSTILE, "-o", "out"]) == 1  # there are no clips: cut them with ...
+    assert main(["verify", HOSTILE]) == 1
+    out, err = capsys.readouterr()
+    for line in (out + err).splitlines():
+        _, found, command = line.partition("mirkit ")
+        if found and HOSTILE in command:
+            subprocess.run(["bash", "-c", f"true {command}"], capture_output=True, check=True)
+    assert HOSTILE in out + err
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_folder_that_is_skipped_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "crops" / "a.wav", np.zeros((2, 4410), np.float32))
+    assert main(["run", str(tmp_path / "crops")]) == 1
+    assert "crops: folders of this name hold copies of tracks and are skipped" in capsys.readouterr().err

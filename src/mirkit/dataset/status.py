@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import MissingInput, printable
+from mirkit.errors import MissingInput, pasted, printable
 from mirkit.store import find_root
 from mirkit.store.run_log import is_running, logs, read_log
 
@@ -105,7 +105,8 @@ def status(path: Path) -> Status:
             break
     if not runs:
         raise MissingInput(
-            f'{printable(root)}: no run has been logged in this data set; to see its state, run: mirkit verify "{root}"'
+            f"{printable(root)}: no run has been logged in this data set; to see its state, run: "
+            f"mirkit verify {pasted(root)}"
         )
     if any(run.state == RUNNING for run in runs):
         runs = [run for run in runs if run.state == RUNNING]

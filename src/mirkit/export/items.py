@@ -17,7 +17,7 @@ from mirkit.dataset.library import Library
 from mirkit.dataset.rights import RightsReader
 from mirkit.dataset.seeds import seed_key
 from mirkit.dataset.selection import nothing_found
-from mirkit.errors import AudioError, InfoError, MissingInput, printable
+from mirkit.errors import AudioError, InfoError, MissingInput, pasted, printable
 from mirkit.export.item import CAPTION, Item
 from mirkit.export.parallel import Progress, no_progress
 from mirkit.staleness import changed_since
@@ -110,7 +110,7 @@ def read_items(
             raise MissingInput(f"{printable(path)}: there is no track in this folder")
         which = f"no clips of the set {clip_set!r}" if clip_set else "no clips"
         raise MissingInput(
-            f'{printable(path)}: there are {which}; cut them with: mirkit crop "{printable(path)}", '
+            f"{printable(path)}: there are {which}; cut them with: mirkit crop {pasted(path)}, "
             "or export whole tracks with --from tracks"
         )
     result.unmatched_rights = rights.unmatched()
@@ -266,14 +266,13 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
     }
     if not features or "duration" not in metadata:
         raise MissingInput(
-            f"{printable(track.path)}: it has not been measured; measure it with: "
-            f'mirkit extract "{printable(track.path)}"'
+            f"{printable(track.path)}: it has not been measured; measure it with: mirkit extract {pasted(track.path)}"
         )
     if isinstance(channels := metadata.get("channels"), int) and channels > 2 and "downmix" not in metadata:
         again, path = ("crop", os.path.normpath(track.folder / clip.source)) if clip else ("extract", track.path)
         raise MissingInput(
             f"{printable(track.path)}: its numbers are those of {channels} channels, from before these were mixed "
-            f'down; measure it again with: mirkit {again} "{printable(path)}"'
+            f"down; measure it again with: mirkit {again} {pasted(path)}"
         )
     name = _slashes(member.name)
     recorded = (provenance.stages[CUT].outputs if clip else _inputs(provenance)).get(MIX)
@@ -284,7 +283,7 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
     if digest != recorded:
         raise MissingInput(
             f"{printable(track.path)}: its audio has changed since it was measured; measure it again with: "
-            f'mirkit extract "{printable(track.path)}"'
+            f"mirkit extract {pasted(track.path)}"
         )
     source = _source(name, clip) if clip else name
     whole = _track(os.path.normpath(track.folder / clip.source)) if clip else track

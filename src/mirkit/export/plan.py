@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mirkit.captions.vocabulary import Word
 from mirkit.dataset.licenses import license_name, misspelled
-from mirkit.errors import MissingInput, SettingsError, counted, printable
+from mirkit.errors import MissingInput, SettingsError, counted, pasted, printable
 from mirkit.export.conditioners import Conditioners, choose_conditioners
 from mirkit.export.item import Item
 from mirkit.export.items import read_items
@@ -313,7 +313,7 @@ def _older_notes(items: Sequence[Item], options: Options) -> list[str]:
         return []
     changed = ", ".join(dict.fromkeys(name for item in older for name in item.older))
     tracks = len({item.source for item in older})
-    again = f'mirkit crop "{printable(options.path)}"' + (f" --set {options.clip_set}" if options.clip_set else "")
+    again = f"mirkit crop {pasted(options.path)}" + (f" --set {options.clip_set}" if options.clip_set else "")
     return [
         f"{counted(len(older), 'clip')} of {counted(tracks, 'track')}, for example {printable(older[0].name)}: the "
         f"track has changed since they were measured ({changed}), and their numbers are those of before; bring them up "

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from mirkit.audio import probe
 from mirkit.catalog import STEMS
-from mirkit.errors import AudioError, InfoError, MissingInput, counted, printable
+from mirkit.errors import AudioError, InfoError, MissingInput, counted, pasted
 from mirkit.export.audio import SummedFiles
 from mirkit.export.item import Item, Pair
 from mirkit.export.options import INSTRUMENTAL
@@ -60,7 +60,7 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
     files = item.files or item.track
     sources = files.sources
     if missing := [stem for stem in PARTS[what] if stem not in sources]:
-        how = f'mirkit separate "{printable(item.track.path)}"'
+        how = f"mirkit separate {pasted(item.track.path)}"
         how = how if not item.is_clip else f"{how}, then mirkit crop --overwrite"
         raise MissingInput(f"{item.name}: it has no {missing[0]} stem; separate it with: {how}")
     paths = tuple(sources[stem] for stem in PARTS[what])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from mirkit.audio import Tags, read_tags
-from mirkit.errors import MirkitError, MissingInput, counted, printable
+from mirkit.errors import MirkitError, MissingInput, counted, pasted, printable
 from mirkit.organize.demucs_results import demucs_results
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.naming import folder_name
@@ -162,7 +162,7 @@ class _Planner:
             self._problems.append(
                 f"{printable(self._folder / CROPS)}: {counted(count, 'clip')} of "
                 f"{printable(source.name)} "
-                f'stay there; cut them again with: mirkit crop "{printable(target)}", and remove them'
+                f"stay there; cut them again with: mirkit crop {pasted(target)}, and remove them"
             )
 
     def _sidecars(self, source: Path, target: Path, bases: Iterable[str]) -> list[tuple[Path, Path]]:

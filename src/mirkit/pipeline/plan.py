@@ -13,14 +13,14 @@ from mirkit.catalog import STEMS, TASKS, stage, with_needs
 from mirkit.dataset.find import reason
 from mirkit.dataset.library import Library
 from mirkit.dataset.selection import only_matching
-from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError, counted
+from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError, counted, pasted, printable
 from mirkit.models import registry
 from mirkit.models.backend import Backend, Model
 from mirkit.pipeline import time_estimate
 from mirkit.pipeline.outstanding import outstanding
 from mirkit.stages import entry_name
 from mirkit.store import Settings, read_provenance, read_settings, with_values
-from mirkit.track import Track
+from mirkit.track import SKIPPED_FOLDERS, Track
 from mirkit.track.clip import refusal, replaced_clips
 
 if TYPE_CHECKING:  # imported only if captions are requested
@@ -191,7 +191,7 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
     problems: list[str] = []
     tracks, root = library.find_tracks(problems, problems, samples=request.samples), library.root
     if not tracks:
-        raise MissingInput("; ".join((f"{request.path}: the folder holds no track and no audio file", *problems)))
+        raise MissingInput("; ".join((f"{printable(request.path)}: {_why_empty(request.path)}", *problems)))
     settings = with_values(read_settings(root), request.overrides, "command line")
     models.check_names(settings, request.fixed)
     if settings.separation.problem:
@@ -256,6 +256,12 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
         tuple(better),
         _captions(request, included, settings) if CAPTIONS in request.stages else None,
     )
+
+
+def _why_empty(path: Path) -> str:
+    if path.resolve().name in SKIPPED_FOLDERS:
+        return "folders of this name hold copies of tracks and are skipped; give the folder another name"
+    return "the folder holds no track and no audio file"
 
 
 def _captions(request: RunRequest, tracks: Sequence[Track], settings: Settings) -> "CaptionPlan":
@@ -360,7 +366,9 @@ def _backends(
 
 def _remedy(task: str, root: Path, *, asked: bool) -> str:
     if not asked:
-        return f'mirkit.toml asks for it; change that with: mirkit init "{root}" --backend {task}=embedded --force'
+        return (
+            f"mirkit.toml asks for it; change that with: mirkit init {pasted(root)} --backend {task}=embedded --force"
+        )
     embedded = {"stems": "use --model embedded", "drums": "use mirkit drums --backend drums=embedded"}
     return f"{embedded[task]}, which needs no model" if task in embedded else "see: mirkit doctor"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import STAGES, STEMS, Stage, stage, with_needs
-from mirkit.errors import InfoError, MissingInput, printable
+from mirkit.errors import InfoError, MissingInput, pasted, printable
 from mirkit.features.types import Unknown
 from mirkit.stages import entry_name, midi_path
 from mirkit.staleness.edits import SET_BY_USER, edited, value_digests
@@ -294,7 +294,7 @@ class TrackState:
             source = self.track.folder / clip_source.source
             raise MissingInput(
                 f"{printable(self.track.path)}: a clip, which has its {from_source[0]} from its source; "
-                f'make it anew with: mirkit crop "{printable(os.path.normpath(source))}"'
+                f"make it anew with: mirkit crop {pasted(os.path.normpath(source))}"
             )
 
     def edits(self, row: Stage) -> dict[str, FileDigest]:

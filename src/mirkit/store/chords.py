@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from mirkit.errors import MissingInput, printable
+from mirkit.errors import MissingInput, pasted, printable
 from mirkit.features.harmony.chord_list import Chord, Chords
 from mirkit.features.harmony.chord_symbols import is_symbol
 from mirkit.store.sidecars import DamagedFileError, check_format, parse_object, read_bounded
@@ -63,7 +63,7 @@ def read_chords(path: Path) -> Chords:
     data = read_bounded(path)
     if data is None:
         raise MissingInput(
-            f'{printable(path)}: there are no chords; find them with: mirkit measure chords "{printable(path.parent)}"'
+            f"{printable(path)}: there are no chords; find them with: mirkit measure chords {pasted(path.parent)}"
         )
     content = parse_object(data, path)
     check_format(content, FORMAT, path)

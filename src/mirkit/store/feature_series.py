@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.errors import MissingInput, printable
+from mirkit.errors import MissingInput, pasted, printable
 from mirkit.store.sidecars import (
     DamagedFileError,
     JsonObject,
@@ -159,7 +159,7 @@ def _open(path: Path) -> zipfile.ZipFile:
     if data is None:
         track = printable(path.parent)
         raise MissingInput(
-            f'{printable(path)}: there are no feature series; compute them with: mirkit extract "{track}"'
+            f"{printable(path)}: there are no feature series; compute them with: mirkit extract {pasted(track)}"
         )
     return _archive(data, path)
 

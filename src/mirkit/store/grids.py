@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.errors import MissingInput, printable
+from mirkit.errors import MissingInput, pasted, printable
 from mirkit.store.info import round6
 from mirkit.store.sidecars import DamagedFileError, JsonValue, encode_object, parse_object, read_bounded
 
@@ -136,7 +136,7 @@ def _read(path: Path, what: str) -> bytes:
     data = read_bounded(path)
     if data is None:
         raise MissingInput(
-            f'{printable(path)}: there is no {what}; compute it with: mirkit measure rhythm "{printable(path.parent)}"'
+            f"{printable(path)}: there is no {what}; compute it with: mirkit measure rhythm {pasted(path.parent)}"
         )
     return data
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from mirkit.catalog import SECTION_FUNCTIONS
-from mirkit.errors import MissingInput, printable
+from mirkit.errors import MissingInput, pasted, printable
 from mirkit.features.structure.form import Form, Section
 from mirkit.features.types import Unknown
 from mirkit.store.sidecars import (
@@ -77,8 +77,7 @@ def read_sections(path: Path) -> Form | Unknown:
     data = read_bounded(path)
     if data is None:
         raise MissingInput(
-            f"{printable(path)}: there are no sections; find them with: "
-            f'mirkit measure sections "{printable(path.parent)}"'
+            f"{printable(path)}: there are no sections; find them with: mirkit measure sections {pasted(path.parent)}"
         )
     content = parse_object(data, path)
     check_format(content, FORMAT, path)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
-from mirkit.errors import MissingInput, as_error, counted, printable, system_errors
+from mirkit.errors import MissingInput, as_error, counted, pasted, printable, system_errors
 from mirkit.features.types import Window
 from mirkit.settings import ClipSettings
 from mirkit.store import (
@@ -174,7 +174,7 @@ def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
     Content is read only if the size is as recorded and the stamp is not.
     """
     entry = provenance.stages[CUT]
-    redo = f'cut it again with: mirkit crop "{printable(os.path.normpath(clip.folder / cut.source))}"'
+    redo = f"cut it again with: mirkit crop {pasted(os.path.normpath(clip.folder / cut.source))}"
     if entry.failed:
         return f"the clip is incomplete; {redo}"
     if not _same(clip, provenance, entry.outputs):

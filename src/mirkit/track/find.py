@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mirkit.audio import has_moving_picture, probe
-from mirkit.errors import MirkitError, printable
+from mirkit.errors import MirkitError, pasted, printable
 from mirkit.store.provenance import read_provenance
 from mirkit.track.albums import Album, albums_in, cut_from, uncut
 from mirkit.track.listing import FolderListing, list_folder, walk
@@ -176,7 +176,7 @@ def _album_line(album: Album) -> str:
     return (
         f"{printable(album.path)}: this file holds the {len(album.tracks)} tracks of an album "
         f"({printable(album.sheet.name)}), so it is not used as one; cut it with: "
-        f'mirkit organize --cue "{printable(album.path.parent)}"'
+        f"mirkit organize --cue {pasted(album.path.parent)}"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirkit.audio import read_tags
-from mirkit.errors import InfoError, as_error, printable, system_errors
+from mirkit.errors import InfoError, as_error, pasted, printable, system_errors
 from mirkit.store.atomic import free_name
 from mirkit.store.midi import is_our_midi
 from mirkit.track.names import SIDECARS, STEM_MARK, is_audio_name
@@ -39,7 +39,7 @@ def rename_hint(track: Track) -> str:
         return ""
     return (
         f"{printable(track.folder)}: renamed since it was measured, but its results are still named {printable(old)}; "
-        f'rename them with: mirkit run "{printable(track.folder)}"'
+        f"rename them with: mirkit run {pasted(track.folder)}"
     )
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mirkit.catalog import STEMS
-from mirkit.errors import MissingInput, printable
+from mirkit.errors import MissingInput, pasted, printable
 from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import (
     ADTOF_MIDI,
@@ -354,6 +354,6 @@ def _why_no_track(path: Path, listing: FolderListing) -> str:
     if listing.audio_files:
         return (
             f"{printable(path)}: there is no {MIX}.* in this folder; name one of its audio files, "
-            f'or put them into track folders with: mirkit organize "{printable(path)}"'
+            f"or put them into track folders with: mirkit organize {pasted(path)}"
         )
     return f"{printable(path)}: the folder is not a track (it holds no {MIX}.*), and holds no audio files"

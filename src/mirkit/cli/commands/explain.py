@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirkit.captions.vocabulary import GROUPS, Word, instrument_words, plain_numbers, words
 from mirkit.cli.output import table
-from mirkit.errors import MissingInput, SettingsError, printable
+from mirkit.errors import MissingInput, SettingsError, pasted, printable
 from mirkit.export.items import read_item
 from mirkit.export.plan import ExportPlan
 from mirkit.export.prompts import Extremes, words_of
@@ -43,7 +43,7 @@ def _of_info(clip: Path) -> Sequence[Word]:
     if not info:
         raise MissingInput(
             f"{printable(clip)}: it has not been measured, so no words are known; measure it with: "
-            f'mirkit extract "{printable(clip)}"'
+            f"mirkit extract {pasted(clip)}"
         )
     if (item := read_item(track)) and item.user_texts.lyrics:
         return words_of(item, item.features, Extremes())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import failure, from_here, next_step, note, quoted
 from mirkit.cli.progress import progress
-from mirkit.errors import MissingInput, SettingsError, counted, printable
+from mirkit.errors import MissingInput, SettingsError, counted, pasted, printable
 
 if TYPE_CHECKING:
     from mirkit.export.plan import ExportPlan
@@ -77,7 +77,7 @@ def _places(arguments: argparse.Namespace) -> tuple[str, str]:
         if not _holds_tracks(Path(path)):
             raise SettingsError(
                 f"{printable(out)} holds tracks and {printable(path)} does not: did you swap them? "
-                f'mirkit export {arguments.target} "{printable(out)}" -o "{printable(path)}"'
+                f"mirkit export {arguments.target} {pasted(out)} -o {pasted(path)}"
             )
     return out, path
 

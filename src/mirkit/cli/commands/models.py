@@ -17,7 +17,7 @@ from mirkit.cli.options import backend_choices, overrides
 from mirkit.cli.output import failure, note, table
 from mirkit.cli.output.style import styled
 from mirkit.cli.progress import downloading
-from mirkit.errors import MissingExtra, MissingInput, SettingsError, megabytes, printable
+from mirkit.errors import MissingExtra, MissingInput, SettingsError, megabytes, pasted, printable
 
 if TYPE_CHECKING:
     from mirkit.models.backend import Backend, Model
@@ -184,7 +184,7 @@ def init(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         for row in (row for task in TASKS if wanted[task] == "auto" for row in backends.backends_of(task)):
             if backends.offer(row, settings):
-                then = f'mirkit init "{root}" --backend {row.task}={row.name} --force'
+                then = f"mirkit init {pasted(root)} --backend {row.task}={row.name} --force"
                 note(f"note   {backends.unavailable(row, settings, brief=True)}; then: {then}")
         print(
             f"{root / 'mirkit.toml'}: the methods are "

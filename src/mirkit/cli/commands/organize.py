@@ -11,7 +11,7 @@ from mirkit.cli.commands import models
 from mirkit.cli.output import failure, next_step, note
 from mirkit.cli.output import organize as output
 from mirkit.cli.progress import progress
-from mirkit.errors import counted, printable
+from mirkit.errors import counted, pasted, printable
 
 if TYPE_CHECKING:
     from mirkit.organize import Move, MoveReport
@@ -131,7 +131,7 @@ def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool
     if not quiet and report.moves:
         verb = "copied" if copy else "moved"
         count = counted(len(report.moves), "loose file")
-        print(f'organize {count} {verb} into track folders (to undo: mirkit organize --undo "{root}")')
+        print(f"organize {count} {verb} into track folders (to undo: mirkit organize --undo {pasted(root)})")
     for line in report.failures:
         failure(line)
     return report
@@ -160,7 +160,7 @@ def _left(path: Path, count: int, *, quiet: bool) -> Choice:
         stay, them = ("stays where it is", "it") if count == 1 else ("stay where they are", "them")
         note(
             f"note   {counted(count, 'loose file')} {stay}, with results beside {them}; "
-            f'to put {them} into track folders: mirkit organize "{path}", or --organize move|copy'
+            f"to put {them} into track folders: mirkit organize {pasted(path)}, or --organize move|copy"
         )
     return "off"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import note, table
 from mirkit.cli.output.dataset import outdated
-from mirkit.errors import SettingsError, counted, printable
+from mirkit.errors import SettingsError, counted, pasted, printable
 
 if TYPE_CHECKING:
     from mirkit.dataset.curation import Curation
@@ -104,7 +104,7 @@ def _show(found: "Curation", arguments: argparse.Namespace) -> None:
         table(("of", "groups kept", "largest before", "after"), shares)
     print()
     if arguments.exclude:
-        undo = f'mirkit include "{printable(arguments.path)}" --where \'excluded:~"not selected"\''
+        undo = f"mirkit include {pasted(arguments.path)} --where 'excluded:~\"not selected\"'"
         print(f"{counted(len(found.paths) - len(choices), what)} excluded; undo: {undo}")
     if arguments.output:
         file = printable(arguments.output)

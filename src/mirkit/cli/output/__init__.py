@@ -6,7 +6,6 @@ This module imports only the standard library, because ``mirkit doctor`` must wo
 import logging
 import os
 import re
-import shlex
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 
 from mirkit.cli.output.columns import fitted, terminal_width
 from mirkit.cli.output.style import Style, styled
-from mirkit.errors import printable
+from mirkit.errors import pasted, printable
 
 
 def note(text: str) -> None:
@@ -35,21 +34,12 @@ def from_here(text: str) -> str:
 
 
 def quoted(path: Path | str) -> str:
-    """Return a path as it can be pasted into a shell."""
+    """Return a path as it can be pasted into a shell, in quotes where it needs them."""
     text = str(path)
     if text.startswith("-"):
         text = f".{os.sep}{text}"
-    if sys.platform == "win32":
-        return f'"{text}"' if re.search(r"[^\w\\/.:-]", text) else text
-    return shlex.quote(text) if text.isprintable() else _ansi_quoted(text)
-
-
-def _ansi_quoted(text: str) -> str:
-    """Quote a text with control characters or stray bytes, as bash and zsh read it."""
-    escaped = "".join(
-        chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in os.fsencode(text)
-    )
-    return f"$'{escaped}'"
+    safe = r"[\w./:@%+,=\\-]+" if sys.platform == "win32" else r"[\w./:@%+,=-]+"
+    return text if re.fullmatch(safe, text) else pasted(text)
 
 
 def next_step(*words: str, path: Path | str = "") -> None:

@@ -16,7 +16,7 @@ from mirkit.catalog import MEASURED, feature
 from mirkit.cli.output import failure, note, table
 from mirkit.cli.output.style import styled
 from mirkit.dataset.find import iter_tracks
-from mirkit.errors import MissingInput, counted, printable
+from mirkit.errors import MissingInput, counted, pasted, printable
 from mirkit.track import CROPS, Track
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _remedy(report: TrackReport) -> str:
     command, path = min(on_request, default="extract"), Path(report.path)
     if path.parent.name == CROPS:
         command, path = "crop", path.parents[1]
-    again = f'mirkit {command} "{printable(path)}"'
+    again = f"mirkit {command} {pasted(path)}"
     return f"{'; '.join(said)}. Correct {what} in the .INFO, or remove the keys there and measure again with: {again}"
 
 
@@ -190,7 +190,7 @@ def slices(result: Slices, arguments: Namespace) -> None:
 
 def unmeasured(count: int, tracks: int, path: str) -> str:
     """Return a sentence with the number of tracks that have not been measured, and the command that measures them."""
-    return f'tracks that have not been measured: {count} of {tracks}; measure them with: mirkit extract "{path}"'
+    return f"tracks that have not been measured: {count} of {tracks}; measure them with: mirkit extract {pasted(path)}"
 
 
 def outdated(names: Sequence[str], path: str, what: str = "track") -> str:
@@ -199,7 +199,7 @@ def outdated(names: Sequence[str], path: str, what: str = "track") -> str:
     named += f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return (
         f"{counted(len(names), what)} left out, because the audio was replaced since it was measured ({named}); "
-        f'measure again with: mirkit run "{path}"'
+        f"measure again with: mirkit run {pasted(path)}"
     )
 
 

@@ -12,7 +12,7 @@ from mirkit.cli.output import failure, note
 from mirkit.cli.output.columns import fitted, terminal_width
 from mirkit.dataset.selection import Selection
 from mirkit.dataset.shown import cells
-from mirkit.errors import counted
+from mirkit.errors import counted, pasted
 
 _MOST_FAILURES = 12
 _LONGEST_CELL = 60
@@ -93,11 +93,11 @@ def summary(found: Selection, what: str, path: str, *, limit: int | None) -> Non
     if found.excluded:
         line += f"; {found.excluded} excluded (excluded:* lists them)"
     if found.unmeasured:
-        line += f'; {found.unmeasured} not measured (measure with: mirkit extract "{path}")'
+        line += f"; {found.unmeasured} not measured (measure with: mirkit extract {pasted(path)})"
     if found.outdated:
         line += (
             f"; {found.outdated} outdated, because the audio was replaced since it was measured (measure again with: "
-            f'mirkit run "{path}" --where state:outdated)'
+            f"mirkit run {pasted(path)} --where state:outdated)"
         )
     note(line)
 

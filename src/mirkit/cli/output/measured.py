@@ -20,7 +20,7 @@ from mirkit.dataset.query import choose_fields, query_fields
 from mirkit.dataset.selection import Selection, parse_where, select
 from mirkit.dataset.shown import DEFAULT_FIELDS, cells
 from mirkit.dataset.track_summary import values_of
-from mirkit.errors import MirkitError, counted, printable
+from mirkit.errors import MirkitError, counted, pasted, printable
 from mirkit.pipeline.task import name_within
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def print_folder(path: Path, stages: Sequence[str], where: str) -> None:
         query = f" {where!r}" if where else ""
         print(
             f"{shown_fields} of {counted(len(names), 'value')} for {counted(len(found.rows), 'track')}; all: "
-            f'mirkit ls "{printable(path)}"{query} --fields all'
+            f"mirkit ls {pasted(path)}{query} --fields all"
         )
 
 

@@ -73,7 +73,15 @@ def _needed(plan: RunPlan, workers: int) -> str:
         "default": "; this machine has not been measured yet",
         "other": "; this work has not been measured on this machine yet",
     }
-    return ", ".join(parts) + basis.get(plan.estimate.basis, "")
+    busy = "; other programs are busy, so it may take longer" if _is_busy() else ""
+    return ", ".join(parts) + basis.get(plan.estimate.basis, "") + busy
+
+
+def _is_busy() -> bool:
+    """Return whether other programs use this machine's processors."""
+    from mirkit.engines import cores
+
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > cores()
 
 
 def _model(captions: CaptionPlan) -> None:

@@ -15,7 +15,7 @@ from mirkit.dataset.audit import read_audit
 from mirkit.dataset.query import query_fields
 from mirkit.dataset.shown import clock, number
 from mirkit.dataset.track_summary import ShownValue, TrackSummary
-from mirkit.errors import printable
+from mirkit.errors import pasted, printable
 from mirkit.features.harmony.chord_symbols import short_form
 from mirkit.store import as_number
 
@@ -51,13 +51,13 @@ def _lines(
 ) -> Iterator[str]:
     yield from _title(found, width)
     if not found.is_measured:
-        yield f'not measured; measure it with: mirkit run "{printable(found.track.path)}"'
+        yield f"not measured; measure it with: mirkit run {pasted(found.track.path)}"
     if former := found.track.former:
         told = f"the folder was renamed, and its results are still named {printable(former)}; mirkit run renames them"
         yield from textwrap.wrap(told, width)
     if found.outdated:
         yield from textwrap.wrap(printable(f"outdated: {found.outdated}"), width)
-        yield f'bring it up to date with: mirkit run "{printable(found.track.path)}"'
+        yield f"bring it up to date with: mirkit run {pasted(found.track.path)}"
     yield ""
     yield from _headline(found)
     if found.sections:

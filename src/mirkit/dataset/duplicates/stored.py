@@ -27,7 +27,7 @@ from mirkit.dataset.library import Library
 from mirkit.dataset.library.row import key_of
 from mirkit.dataset.library.stamps import settled, stamp
 from mirkit.engines.processes import iter_chunked
-from mirkit.errors import InfoError, MirkitError, MissingInput, printable
+from mirkit.errors import InfoError, MirkitError, MissingInput, pasted, printable
 from mirkit.features.serialization import from_arrays
 from mirkit.store import (
     digest_of_text,
@@ -147,7 +147,7 @@ def fingerprints(
 
 
 def _outdated(track: Track) -> Fingerprint:
-    why = f'the audio has changed since it was measured; measure it with: mirkit extract "{printable(track.path)}"'
+    why = f"the audio has changed since it was measured; measure it with: mirkit extract {pasted(track.path)}"
     return replace(NO_FINGERPRINT, unmeasured=why)
 
 
@@ -194,7 +194,7 @@ def read_features(path: Path) -> FingerprintFeatures:
     if not (chroma and bands):
         raise MissingInput(
             f"{printable(path)}: the feature series are missing; measure the track with: "
-            f'mirkit extract "{printable(path.parent)}"'
+            f"mirkit extract {pasted(path.parent)}"
         )
     try:
         return fingerprint_features(_series(f"{source}/chroma", chroma, 12), _series("full_mix/bands", bands, 4))
