@@ -292,7 +292,11 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     mirkit.cli.main(["run", "--help"])
 """
 COMPLETION = HELP_OF_RUN.replace('"run", "--help"', '"__complete", "separate", "--", "--form"')
-HELP = "from mirkit.cli.help_text import overview; overview()"
+HELP = """
+from mirkit.cli.command_table import COMMANDS
+from mirkit.cli.parser import parser_of
+[parser_of(name).format_help() for name in COMMANDS]
+"""
 
 
 @pytest.mark.parametrize("code", ["import mirkit", HELP, HELP_OF_RUN, COMPLETION])

@@ -353,6 +353,9 @@ def test_dry_run_and_json(server: TextServer, library: Path, capsys: pytest.Capt
     told = json.loads(capsys.readouterr().out)
     assert told["summary"]["done"] == 3
     assert set(told["tracks"][0]["done"]) == {f"describe/{field}" for field in FIELDS}
+    assert set(told["tracks"][0]["values"]) == {f"music_flamingo_{field}" for field in FIELDS}
+    assert main(["describe", told["tracks"][0]["path"], "--url", server.url]) == 0
+    assert f"\n  music_flamingo_{FIELDS[0]}\n    " in capsys.readouterr().out
 
 
 def test_two_runs_share_the_tracks(server: TextServer, library: Path) -> None:

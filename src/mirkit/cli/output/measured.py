@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.catalog import ALL_SPECS, STAGES, stage
+from mirkit.captions.prompts import PREFIX
+from mirkit.catalog import ALL_SPECS, STAGES, TEXT_KEYS, stage
 from mirkit.cli.output import print_table
 from mirkit.cli.output.columns import terminal_width, width_of
 from mirkit.cli.output.listing import listing_table
@@ -22,6 +23,7 @@ from mirkit.dataset.shown import DEFAULT_FIELDS, cells
 from mirkit.dataset.track_summary import values_of
 from mirkit.errors import MirkitError, counted, pasted, printable
 from mirkit.pipeline.task import name_within
+from mirkit.store import read_info
 
 if TYPE_CHECKING:
     from mirkit.pipeline import RunPlan
@@ -33,12 +35,21 @@ _MOST_ROWS = 20
 _MOST_FIELDS = 30
 #: Width of the output where it goes to a file or another program.
 _PAGE = 100
+#: Stage that writes captions.
+_CAPTIONS = "describe"
 _SECTIONS = tuple(dict.fromkeys(row.section for row in STAGES))
 
 
 def has_values(stages: Sequence[str]) -> bool:
     """Whether stages write values that can be printed."""
-    return any(row.stage in stages for row in ALL_SPECS if row.stage != "crop")  # the position is that of a clip
+    # The position is that of a clip.
+    return _CAPTIONS in stages or any(row.stage in stages for row in ALL_SPECS if row.stage != "crop")
+
+
+def _captions(track: Track, stages: Sequence[str]) -> dict[str, str]:
+    """Return the captions of a track, if the stages write any: key of the ``.INFO`` -> text."""
+    info = read_info(track.info) if _CAPTIONS in stages else {}
+    return {name: text for name, text in info.items() if name.startswith(PREFIX) and isinstance(text, str)}
 
 
 def print_track(track: Track, stages: Sequence[str]) -> None:
@@ -52,17 +63,24 @@ def print_track(track: Track, stages: Sequence[str]) -> None:
             section, before = heading, ""
             print(f"\n{section}")
         if row.spec.kind == "text" and isinstance(row.value, str):
-            print(f"  {row.spec.name}")
-            print(textwrap.fill(printable(row.value), width, initial_indent="    ", subsequent_indent="    "))
+            _print_text(row.spec.name, row.value, width)
             continue
         for line in value_lines(row, {}, width, verbose=False, before=before):
             print(line)
         before = row.reason
+    for name, text in _captions(track, stages).items():
+        _print_text(name, text, width)
+
+
+def _print_text(name: str, text: str, width: int) -> None:
+    print(f"  {name}")
+    print(textwrap.fill(printable(text), width, initial_indent="    ", subsequent_indent="    "))
 
 
 def print_folder(path: Path, stages: Sequence[str], where: str) -> None:
     """Print a table of the values that stages have written, with a row for each track of a folder, up to twenty."""
-    names = [row.name for row in ALL_SPECS if row.stage in stages and row.kind != "text"]
+    rows = [row for row in ALL_SPECS if row.stage in stages]
+    names = [row.name for row in rows if row.kind != "text"] or [row.name for row in rows] or list(TEXT_KEYS)
     fields = choose_fields(names if len(names) <= _MOST_FIELDS else [name for name in DEFAULT_FIELDS if name != "path"])
     extra = [query_fields()["mode"]]
     with Library.open(path) as library:
@@ -115,12 +133,12 @@ def as_json(plan: RunPlan, stages: Sequence[str], outcomes: list[dict[str, Any]]
     for track in plan.tracks:
         name = name_within(plan.root, track)
         entry = known.get(name) or {"track": name, "done": [], "skipped": list(stages), "failures": {}, "ok": True}
+        rows, captions = [], {}
         try:
-            rows = values_of(track, stages)
+            rows, captions = values_of(track, stages), _captions(track, stages)
         except MirkitError as error:
             entry = entry | {"failures": entry["failures"] or {"track": str(error)}, "ok": False}
-            rows = []
-        values = {row.spec.name: row.value for row in rows}
+        values = {row.spec.name: row.value for row in rows} | captions
         reasons = {row.spec.name: row.reason for row in rows if row.value is None}
         entries.append(entry | {"path": str(track.path), "values": values, "reasons": reasons})
     return entries
