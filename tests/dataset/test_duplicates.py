@@ -11,7 +11,7 @@ import pytest
 
 from dataset.altered import ALTERATIONS, RATE, Sound, curves
 from mirkit.audio import encode
-from mirkit.dataset.duplicates import stored
+from mirkit.dataset.duplicates import find, stored
 from mirkit.dataset.duplicates.alignment import Alignment, align
 from mirkit.dataset.duplicates.find import Duplicates, best_copy, find_duplicates, read_features
 from mirkit.dataset.duplicates.fingerprints import (
@@ -296,3 +296,40 @@ def test_fingerprints_are_kept_in_the_library(
             connection.commit()
             assert found()[0] == second
     connection.close()
+
+
+def test_pairs_are_kept_while_their_tracks_do_not_change(library: list[Track], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the library, every part of the data set, after any change, gives what a new comparison gives."""
+    monkeypatch.setattr(stamps, "MIN_AGE", -60.0)  # as if a minute had passed
+    searched: list[int] = []
+
+    def counted(*marks: object) -> object:
+        searched.append(1)
+        return candidates(*marks)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(find, "candidates", counted)
+    root = library[0].folder.parent
+
+    def same(tracks: list[Track]) -> bool:
+        """Whether pairs were compared anew; the groups are those without a library in any case."""
+        with Library.open(root) as opened:
+            searched.clear()
+            found = find_duplicates(tracks, library=opened)
+            anew = bool(searched)
+        assert found.groups == find_duplicates(tracks).groups
+        return anew
+
+    copies = find_duplicates(library).groups[0]
+    assert same(library)
+    assert not same(library)
+    others = [track for number, track in enumerate(library) if number not in copies[1:]]
+    same(others)  # of a group, only one is left
+    assert not same(library), "a part does not replace what is known of all"
+    changed = library[copies[0]].feature_series
+    changed.write_bytes(library[3].feature_series.read_bytes())
+    assert same(library)
+    assert not same(library)
+    with sqlite3.connect(library_path(root)) as connection:
+        connection.execute("UPDATE copies SET alignment = 'x'")
+    connection.close()
+    same(library)

@@ -53,6 +53,7 @@ def split_tracks(
     advance: Callable[[str], None] = lambda _: None,
     test_share: float = 0.0,
     library: Library | None = None,
+    facts: Sequence[tuple[Mapping[str, Any], Any]] | None = None,
 ) -> Split:
     """Split a data set; copies of a recording, and tracks of the same artist or album, stay together.
 
@@ -77,6 +78,8 @@ def split_tracks(
         Share of the tracks for the test, by the same rule.
     library : Library, optional
         Where the tags are taken from; by default, the provenances are read.
+    facts : sequence of tuple, optional
+        Tags of each track, and its name before it was organized, where the caller knows them.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def split_tracks(
     """
     if duplicates is None:
         duplicates = find_duplicates(tracks, advance, library)
-    facts = _facts(tracks, library)
+    facts = _facts(tracks, library) if facts is None else facts
     known = [_names_of(track, name, tags) for track, name, (tags, _) in zip(tracks, names, facts, strict=True)]
     groups = group_tracks(known, duplicates.groups, keys)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]

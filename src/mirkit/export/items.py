@@ -197,9 +197,20 @@ def _facts(item: Item) -> Provenance:
     return Provenance(facts={name: {"value": value} for name, value in item.metadata.items()})
 
 
-def _shared(value: Any) -> Any:
-    """Return a value whose keys are the same objects as those of other tracks: there may be 100,000."""
-    return {sys.intern(key): inner for key, inner in value.items()} if isinstance(value, dict) else value
+#: Reasons and methods, which most tracks have in common: text -> the object.
+_common: dict[str, dict[str, Any]] = {}
+_MOST_COMMON = 4096
+
+
+def _shared(name: str, value: Any) -> Any:
+    """Return a field whose parts are the same objects as those of other tracks: there may be 100,000."""
+    if not isinstance(value, dict):
+        return value
+    if name in ("missing_reasons", "methods", "categories"):
+        if len(_common) >= _MOST_COMMON:
+            _common.clear()
+        return _common.setdefault(repr(value), value)
+    return {sys.intern(key): inner for key, inner in value.items()}
 
 
 #: Version of the stored items; increased when the same files would give another item.
@@ -231,7 +242,7 @@ def _decoded(stored: Any, member: DatasetItem) -> Item | None:
         if user["lines"] is not None:
             parts = ((text, start, end, tuple(map(tuple, words))) for text, start, end, words in user["lines"])
             lyrics = Lyrics(tuple(Line(*part) for part in parts))
-        plain = {key: _shared(stored[key]) for key in _PLAIN}
+        plain = {key: _shared(key, stored[key]) for key in _PLAIN}
         item = Item(
             name=name,
             source=name,

@@ -191,6 +191,7 @@ def make_plan(
     stems: Stems | None,
     prompt_template: PromptTemplate | None,
     has_conditioners: bool,
+    has_words: bool = True,
     rate: int = ANALYSIS_RATE,
     shortest: float = 0.0,
     progress: Progress = no_progress,
@@ -212,6 +213,8 @@ def make_plan(
         How prompts are made; None for a target without prompts.
     has_conditioners : bool
         Whether the target has number conditioners.
+    has_words : bool
+        Whether the words are found that the numbers justify.
     rate : int
         Sample rate of the target (Hz).
     shortest : float
@@ -269,7 +272,8 @@ def make_plan(
         raise MissingInput(f"{printable(options.path)}: nothing is left to export; {'; '.join([*unknown, reason])}")
     trained = [sample for sample in samples if sample.split == TRAIN]
     extremes = Extremes.of([sample.features for sample in trained], len({sample.item.source for sample in trained}))
-    samples = [_with_prompts(sample, extremes, prompt_template) for sample in samples]
+    if has_words:
+        samples = [_with_prompts(sample, extremes, prompt_template) for sample in samples]
     if options.weights:
         samples = _weighted(samples, options.weights, notes)
     notes += _older_notes(items, options)
@@ -425,7 +429,8 @@ def _sample_size(items: Iterable[Item], options: Options, rate: int) -> int:
 
 def _sample(item: Item, split: str, level: Level, windows: "WindowTable | None") -> Sample:
     gain_db = level.gain_db
-    features = {name: level.applied(name, value) for name, value in item.features.items()}
+    is_same = not (gain_db or level.lufs_db or level.measured)
+    features = item.features if is_same else {name: level.applied(name, v) for name, v in item.features.items()}
     content = f"{item.name} {item.digest.sha256} {gain_db:.6g} {item.seconds:.6f}"
     content += (f" {item.offset:.6f}" if item.offset else "") + (f" {item.sound.factor:.6g}" if item.audio else "")
     name = sample_name(f"{item.name} {item.label}".rstrip(), content)

@@ -156,6 +156,7 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         stems=stems if what else None,
         prompt_template=prompt_template if target.is_folder else None,  # a table has no prompts
         has_conditioners=target.has_conditioners,
+        has_words=target.is_folder or dry,  # a table has none, but --explain shows them
         rate=target.sample_rate,
         shortest=target.shortest,
         progress=progress,

@@ -12,6 +12,7 @@ from mirkit.errors import SettingsError, counted, printable
 from mirkit.export.item import Item
 from mirkit.export.parallel import Progress, no_progress
 from mirkit.store import read_bounded
+from mirkit.track import ORIGINAL_NAME
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
@@ -86,7 +87,11 @@ def assign_splits(
         return {item.name: TRAIN for item in items}
     number = {name: i for i, name in enumerate(tracks)}
     same = Duplicates([[number[name] for name in group] for group in groups])
-    drawn = split_tracks(list(tracks.values()), list(tracks), share, seed, duplicates=same, test_share=test_share)
+    metadata = {item.source: item.metadata for item in items}
+    facts = [(metadata[name].get("tags") or {}, metadata[name].get(ORIGINAL_NAME)) for name in tracks]
+    drawn = split_tracks(
+        list(tracks.values()), list(tracks), share, seed, duplicates=same, test_share=test_share, facts=facts
+    )
     splits = dict.fromkeys(drawn.val, VAL) | dict.fromkeys(drawn.test, TEST)
     return {item.name: splits.get(item.source, TRAIN) for item in items}
 

@@ -20,7 +20,8 @@ from mirkit.errors import MissingInput, counted, pasted, printable
 from mirkit.track import CROPS, Track
 
 if TYPE_CHECKING:
-    from mirkit.dataset.duplicates.find import Duplicates, Pair
+    from mirkit.dataset.duplicates.find import Duplicates
+    from mirkit.dataset.duplicates.known import Pair
     from mirkit.dataset.split import Split
     from mirkit.dataset.statistics import FeatureStatistics, Statistics
     from mirkit.dataset.verify import TrackReport

@@ -1,7 +1,7 @@
 """Align two tracks, and decide from their correlation whether they are the same recording."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,22 +97,26 @@ def align(first: FingerprintFeatures, second: FingerprintFeatures, candidate: Ca
     a = _prepared(rotated(first.rows, candidate.semitones))
     b = _prepared(second.rows)
     least = max(_MIN_SECONDS, _MIN_SHARE * min(first.seconds, second.seconds))
-    scored = ((_score(a, b, line, least), line) for line in _lines(candidate.times.astype(np.float64)))
-    score, line = max(scored, key=lambda pair: pair[0])
-    if score == -math.inf:
+    lines = list(_lines(candidate.times.astype(np.float64)))
+    scores = _scores(a, b, lines, least)
+    best = int(np.argmax(scores))
+    if scores[best] == -math.inf:
         return None
-    line = _refined(a, b, line, least)
-    harmony, dynamics, seconds = _agreement(a, b, line)
+    line = _refined(a, b, lines[best], float(scores[best]), least)
+    harmony, dynamics, seconds = (float(values[0]) for values in _agreement(a, b, [line]))
     offset = float(line.at(np.zeros(1))[0])
     return Alignment(harmony, dynamics, candidate.semitones, line.speed, offset, seconds)
 
 
-def _refined(a: Array, b: Array, line: _Line, least: float) -> _Line:
+def _refined(a: Array, b: Array, line: _Line, score: float, least: float) -> _Line:
     """Search around a line for the best agreement: its shift, then its speed, in ever finer steps."""
     for faster, later in _STEPS:
         for speeds, shifts in ((0.0, later), (faster, 0.0), (0.0, later)):
-            around = [_Line(line.first, line.second + k * shifts, line.speed + k * speeds) for k in (0, -1, 1, -2, 2)]
-            line = max(around, key=lambda near: _score(a, b, near, least))
+            around = [_Line(line.first, line.second + k * shifts, line.speed + k * speeds) for k in (-1, 1, -2, 2)]
+            scores = _scores(a, b, around, least)
+            best = int(np.argmax(scores))
+            if scores[best] > score:
+                line, score = around[best], float(scores[best])
     return line
 
 
@@ -146,34 +150,43 @@ def _lines(times: Array) -> Iterator[_Line]:
             return
 
 
-def _score(a: Array, b: Array, line: _Line, least: float) -> float:
-    if not SLOWEST - 0.01 <= line.speed <= FASTEST + 0.01:
-        return -math.inf
-    harmony, dynamics, seconds = _agreement(a, b, line, _ROWS)
-    if seconds < least:
-        return -math.inf
-    known = [value for value in (harmony, dynamics) if not math.isnan(value)]
-    return sum(known) / len(known) if known else -math.inf
+def _scores(a: Array, b: Array, lines: Sequence[_Line], least: float) -> Array:
+    """Mean correlation along each line; -inf where the overlap is too short, or nothing changes."""
+    harmony, dynamics, seconds = _agreement(a, b, lines, _ROWS)
+    speeds = np.array([line.speed for line in lines])
+    known = ~np.isnan(np.stack((harmony, dynamics)))
+    total = np.nan_to_num(np.stack((harmony, dynamics))).sum(axis=0)
+    right = (seconds >= least) & known.any(axis=0) & (speeds >= SLOWEST - 0.01) & (speeds <= FASTEST + 0.01)
+    return np.where(right, total / np.maximum(known.sum(axis=0), 1), -math.inf)
 
 
-def _agreement(a: Array, b: Array, line: _Line, rows: int | None = None) -> tuple[float, float, float]:
-    """Correlation of harmony and of dynamics along a line, and the duration of the overlap (s).
+def _agreement(a: Array, b: Array, lines: Sequence[_Line], rows: int | None = None) -> tuple[Array, Array, Array]:
+    """Correlation of harmony and of dynamics along each line, and the duration of the overlap (s).
 
     About ``rows`` evenly spaced rows of the first track are compared.
     """
     every = 1 if rows is None else max(1, len(a) // rows)
     a = a[::every]
-    where = line.at(np.arange(len(a)) * every / RATE) * RATE
+    times = np.arange(len(a)) * every / RATE
+    where = np.stack([line.at(times) for line in lines]) * RATE
     shared = (where >= 0) & (where <= len(b) - 1)
-    if not shared.any():
-        return math.nan, math.nan, 0.0
-    under, over = a[shared], interpolated(b, where[shared])
-    harmony = _correlation(under[:, :12], over[:, :12], _STILL_HARMONY)
-    return harmony, _correlation(under[:, 12:], over[:, 12:], _STILL_DYNAMICS), len(under) * every / RATE
+    counts = shared.sum(axis=1)
+    weights = shared / np.maximum(counts, 1)[:, None]
+    over = interpolated(b, where)
+    harmony = _correlation(a[:, :12], over[..., :12], weights, _STILL_HARMONY)
+    return harmony, _correlation(a[:, 12:], over[..., 12:], weights, _STILL_DYNAMICS), counts * every / RATE
 
 
-def _correlation(x: Array, y: Array, still: float) -> float:
-    """Correlation over all columns, each relative to its own mean."""
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    power = float(np.mean(x * x)), float(np.mean(y * y))
-    return float(np.mean(x * y)) / math.sqrt(power[0] * power[1]) if min(power) > still else math.nan
+def _correlation(x: Array, y: Array, weights: Array, still: float) -> Array:
+    """Correlation over all columns, each relative to its own mean, for each row of weights; NaN if one is constant."""
+    columns = x.shape[-1]
+    x_mean = weights @ x  # shape=(lines, columns)
+    y_mean = np.einsum("ln,lnc->lc", weights, y)
+    x_power = (weights @ np.square(x - x_mean.mean(axis=0))).sum(axis=1) / columns
+    x_power = x_power - np.square(x_mean - x_mean.mean(axis=0)).sum(axis=1) / columns
+    y = y - y_mean[:, None]
+    y_power = np.einsum("ln,lnc->l", weights, np.square(y)) / columns
+    both = np.einsum("ln,nc,lnc->l", weights, x, y, optimize=False) / columns
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Array = both / np.sqrt(x_power * y_power)
+    return np.where(np.minimum(x_power, y_power) > still, found, np.nan)

@@ -6,44 +6,34 @@ or lower. Landmarks of harmony and dynamics are hashed, and tracks that share la
 (:mod:`alignment`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import DisjointSet
 
+from mirkit import engines
 from mirkit.audio import SourceInfo, probe
 from mirkit.dataset.duplicates.alignment import Alignment, align
-from mirkit.dataset.duplicates.fingerprints import Hashes, candidates
+from mirkit.dataset.duplicates.fingerprints import Candidate, FingerprintFeatures, Hashes, candidates
+from mirkit.dataset.duplicates.known import Pair, keep_pairs, known_pairs
 from mirkit.dataset.duplicates.stored import NO_FINGERPRINT, fingerprints, read_features
 from mirkit.dataset.library import Library
+from mirkit.dataset.library.row import key_of
 from mirkit.errors import AudioError
 from mirkit.track import Track
 
 #: Number of tracks whose features are kept in memory while pairs are compared.
 _CACHED = 512
+#: Candidates that are aligned at a time.
+_AT_A_TIME = 20_000
 #: Copies whose lengths differ by less (s) have the same length.
 _SAME_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two tracks that are the same recording.
-
-    Attributes
-    ----------
-    first, second : int
-        Indexes of the tracks.
-    alignment : Alignment or None
-        Their alignment; None if their files are identical.
-    """
-
-    first: int
-    second: int
-    alignment: Alignment | None
 
 
 @dataclass
@@ -93,7 +83,8 @@ def find_duplicates(
     hashed: list[tuple[Hashes, ...]] = []
     first_with: dict[str, int] = {}
     groups = DisjointSet(range(len(tracks)))
-    for number, (track, one) in enumerate(zip(tracks, fingerprints(tracks, library, advance), strict=True)):
+    found = fingerprints(tracks, library, advance)
+    for number, (track, one) in enumerate(zip(tracks, found, strict=True)):
         marks = one.times, one.hashed
         if one.unmeasured:
             result.not_compared[number] = one.unmeasured
@@ -109,16 +100,85 @@ def find_duplicates(
                 marks = NO_FINGERPRINT.times, NO_FINGERPRINT.hashed  # only the first of identical tracks is compared
         times.append(marks[0])
         hashed.append(marks[1])
-    read = lru_cache(_CACHED)(lambda number: read_features(tracks[number].feature_series))
-    for candidate in candidates(times, hashed):
-        if groups.connected(candidate.first, candidate.second):
-            continue
-        alignment = align(read(candidate.first), read(candidate.second), candidate)
-        if alignment is not None and alignment.is_same:
-            groups.merge(candidate.first, candidate.second)
-            result.pairs.append(Pair(candidate.first, candidate.second, alignment))
+    identical = {pair.second for pair in result.pairs}
+    usable = [
+        number for number in range(len(tracks)) if number not in result.not_compared.keys() | result.failed.keys()
+    ]
+    compared = {number for number in usable if found[number].compared and number not in identical}
+    anew = set(usable) - compared - identical
+    keys: list[bytes] = []
+    if library:
+        prefix = os.path.join(library.root, "")
+        keys = [key_of(track, prefix) for track in tracks]
+        known, again = known_pairs(library, {key: number for number, key in enumerate(keys)}, compared)
+        anew |= again
+        for pair in known:
+            groups.merge(pair.first, pair.second)
+        result.pairs += known
+    if anew:
+        some = (one for one in candidates(times, hashed) if one.first in anew or one.second in anew)
+        result.pairs += _same(some, tracks, groups, result.failed)
+        if library:
+            keep_pairs(library, keys, sorted(usable), result.pairs)
     result.groups = [sorted(group) for group in groups.subsets() if len(group) > 1]
     return result
+
+
+def _same(
+    found: Iterator[Candidate], tracks: Sequence[Track], groups: "DisjointSet", failed: dict[int, str]
+) -> list[Pair]:
+    """Align candidates on all cores, and merge the groups of those that are the same recording.
+
+    A track is compared with one of several candidates at a time, because it may then be in the group of the others.
+    """
+    pairs: list[Pair] = []
+    deferred: list[Candidate] = []
+    while batch := [*deferred, *islice(found, _AT_A_TIME)]:
+        now: list[Candidate] = []
+        deferred = []
+        seconds: set[int] = set()
+        for candidate in batch:
+            if groups.connected(candidate.first, candidate.second):
+                continue
+            (deferred if candidate.second in seconds else now).append(candidate)
+            seconds.add(candidate.second)
+        jobs = [
+            _Job(tracks[one.first].feature_series, tracks[one.second].feature_series, one, number)
+            for number, one in enumerate(now)
+        ]
+        aligned: list[Alignment | None] = [None] * len(now)
+        for done in engines.run_chunked(_align, jobs, jobs=engines.cores()):
+            aligned[done.item.number] = done.result
+            if done.error:
+                failed.setdefault(done.item.candidate.first, done.error)
+        for candidate, alignment in zip(now, aligned, strict=True):
+            if alignment is not None and alignment.is_same and groups.merge(candidate.first, candidate.second):
+                pairs.append(Pair(candidate.first, candidate.second, alignment))
+    return pairs
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Two files of feature series to align."""
+
+    first: Path
+    second: Path
+    candidate: Candidate
+    number: int
+
+
+def _align(job: _Job) -> Alignment | None:
+    return align(_features(job.first, *_stamp(job.first)), _features(job.second, *_stamp(job.second)), job.candidate)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(_CACHED)
+def _features(path: Path, _size: int, _mtime_ns: int) -> FingerprintFeatures:
+    return read_features(path)
 
 
 def best_copy(mixes: Mapping[str, Path]) -> str:

@@ -186,6 +186,9 @@ def interpolated(rows: npt.NDArray[np.float64], where: npt.NDArray[np.float64]) 
 SEMITONES = (0, 1)
 #: Largest number of the 192 bits in which two landmarks of one recording differ (unrelated ones: 96 +- 14).
 _MAX_FLIPS = 40
+#: The same where a single landmark makes a candidate: the closest of 114 pairs of made-up pieces that shared one by
+#: chance differed in 22 to 40 bits (five of six in more than 30), that of 315 true pairs in 32 bits at most.
+_MAX_FLIPS_ALONE = 30
 #: Largest number of landmarks with an equal hash that one landmark is compared with; more copies are connected through
 #: these.
 _MAX_EQUAL = 50
@@ -249,7 +252,8 @@ def candidates(times: Sequence[npt.NDArray[np.float32]], hashed: Sequence[Sequen
                 # Most matches are false. To save memory, only true ones are kept, with both indexes in one number.
                 pairs.append((queries * len(index) + matches)[flips <= _MAX_FLIPS])
         queries, matches = np.divmod(np.unique(np.concatenate(pairs)), max(len(index), 1))
-        yield from _pairs(track_of, when, landmarks, semitones, queries, matches)
+        flips = np.bitwise_count(words[queries] ^ index[matches]).sum(axis=1, dtype=np.int64)
+        yield from _pairs(track_of, when, landmarks, semitones, queries, matches, flips)
 
 
 def _hits(
@@ -280,19 +284,22 @@ def _pairs(
     semitones: int,
     queries: npt.NDArray[np.int64],
     matches: npt.NDArray[np.int64],
+    flips: npt.NDArray[np.int64],
 ) -> Iterator[Candidate]:
-    """Collect the hits of each pair of tracks."""
+    """Collect the hits of each pair of tracks, which differ in so many bits."""
     first, second = track_of[queries], track_of[matches]
     if semitones == 0:  # each pair is found in both directions
         swapped = first > second
         queries, matches = np.where(swapped, matches, queries), np.where(swapped, queries, matches)
-        queries, matches = np.divmod(np.unique(queries * len(track_of) + matches), len(track_of))
-        first, second = track_of[queries], track_of[matches]
+        both, kept = np.unique(queries * len(track_of) + matches, return_index=True)
+        queries, matches = np.divmod(both, len(track_of))
+        first, second, flips = track_of[queries], track_of[matches], flips[kept]
     order = np.lexsort((matches, queries, second, first))
-    first, second, queries, matches = first[order], second[order], queries[order], matches[order]
+    first, second, queries, matches, flips = (column[order] for column in (first, second, queries, matches, flips))
     new = np.flatnonzero(np.diff(first, prepend=-1) | np.diff(second, prepend=-1))
     for start, end in zip(new, np.append(new, len(first))[1:], strict=True):
         a, b = int(first[start]), int(second[start])
         enough = 1 if min(landmarks[a], landmarks[b]) < _FEW_LANDMARKS else _MIN_HITS
-        if min(len(set(queries[start:end])), len(set(matches[start:end]))) >= enough:
+        hits = min(len(set(queries[start:end])), len(set(matches[start:end])))
+        if hits >= _MIN_HITS or (hits >= enough and flips[start:end].min() <= _MAX_FLIPS_ALONE):
             yield Candidate(a, b, semitones, np.stack((when[queries[start:end]], when[matches[start:end]]), axis=1))

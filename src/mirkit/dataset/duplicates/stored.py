@@ -65,6 +65,8 @@ class Fingerprint:
         Why there are no feature series, or "".
     failed : str
         Why they cannot be read, or "".
+    compared : bool
+        Whether the track was compared with all others of the data set of which that is said.
     """
 
     times: npt.NDArray[np.float32]
@@ -72,6 +74,7 @@ class Fingerprint:
     audio: str = ""
     unmeasured: str = ""
     failed: str = ""
+    compared: bool = False
 
 
 #: That of a track without landmarks.
@@ -127,9 +130,9 @@ def fingerprints(
     found: dict[int, Fingerprint] = {}
     if library:
         numbers = {key: number for number, key in enumerate(keys)}
-        for key, known, content in library.fingerprints():
+        for key, known, content, compared in library.fingerprints():
             number = numbers.get(key)
-            if number is not None and known == now[number] and (one := _decoded(content)):
+            if number is not None and known == now[number] and (one := _decoded(content, compared=compared == 1)):
                 found[number] = one
                 advance(tracks[number].name)
     unknown = [number for number in range(len(tracks)) if number not in found]
@@ -158,7 +161,7 @@ def _encoded(one: Fingerprint) -> bytes:
     return b"".join(parts)
 
 
-def _decoded(content: Any) -> Fingerprint | None:
+def _decoded(content: Any, *, compared: bool) -> Fingerprint | None:
     """Decode a fingerprint; None for what a library from a stranger may hold instead."""
     if type(content) is not bytes or len(content) < _AUDIO or (len(content) - _AUDIO) % _ROW:
         return None
@@ -174,7 +177,7 @@ def _decoded(content: Any) -> Fingerprint | None:
         hashed.append(Hashes(words, near))
     if not np.isfinite(times).all() or any((one.near >= BITS).any() for one in hashed):
         return None
-    return Fingerprint(times, tuple(hashed), content[:_AUDIO].decode("ascii", "replace").strip())
+    return Fingerprint(times, tuple(hashed), content[:_AUDIO].decode("ascii", "replace").strip(), compared=compared)
 
 
 def read_features(path: Path) -> FingerprintFeatures:

@@ -56,7 +56,9 @@ _STATEMENTS = (
     "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     *listings.TABLES,
     *answers.TABLES,
-    "CREATE TABLE fingerprints (key BLOB PRIMARY KEY, stamp BLOB NOT NULL, content BLOB NOT NULL)",
+    "CREATE TABLE fingerprints (key BLOB PRIMARY KEY, stamp BLOB NOT NULL, content BLOB NOT NULL, "
+    "compared INTEGER NOT NULL DEFAULT 0)",
+    "CREATE TABLE copies (first BLOB NOT NULL, second BLOB NOT NULL, alignment TEXT NOT NULL)",
     *(f"CREATE TABLE {table} ({_COLUMNS})" for table in TABLES),
     *(
         f"CREATE TABLE {table}_states (_sort BLOB PRIMARY KEY, _key BLOB NOT NULL, base BLOB NOT NULL, "
@@ -255,19 +257,50 @@ class Library:
         """
         return Answers(self._file, self._text, name, basis)
 
-    def fingerprints(self) -> Iterator[tuple[bytes, bytes, bytes]]:
-        """Yield what is kept of the fingerprints of tracks: path from the root, stamp, content."""
+    def fingerprints(self) -> Iterator[tuple[bytes, bytes, bytes, int]]:
+        """Yield what is kept of the fingerprints of tracks.
+
+        Yields
+        ------
+        tuple
+            Path from the root, stamp, content, and whether the track was compared with all others of which that is
+            said.
+        """
         where, parameters = in_scope(self._key)
-        yield from self._file.read(f"SELECT key, stamp, content FROM fingerprints WHERE {where}", parameters)
+        yield from self._file.read(f"SELECT key, stamp, content, compared FROM fingerprints WHERE {where}", parameters)
 
     def keep_fingerprints(self, rows: Sequence[tuple[bytes, bytes, bytes]]) -> None:
         """Keep fingerprints: path of the track from the root, stamp of its file, content."""
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany("INSERT OR REPLACE INTO fingerprints VALUES (?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO fingerprints VALUES (?, ?, ?, 0)", rows)
 
         if rows:
             self._file.may_create = True
+            self._file.write(work)
+
+    def copies(self) -> Iterator[tuple[bytes, bytes, str]]:
+        """Yield the pairs of copies that were found among the tracks that were compared: two paths, the alignment."""
+        yield from self._file.read("SELECT first, second, alignment FROM copies")
+
+    def keep_copies(
+        self, asked: Collection[bytes], compared: Sequence[bytes], pairs: Sequence[tuple[bytes, bytes, str]]
+    ) -> None:
+        """Keep which tracks have been compared, and the copies among them.
+
+        Nothing is kept if tracks that were compared before are not among those that were asked for.
+        """
+        before = {key for (key,) in self._file.read("SELECT key FROM fingerprints WHERE compared")}
+        if not before <= set(asked):
+            return
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE fingerprints SET compared = 0 WHERE compared")
+            connection.executemany("UPDATE fingerprints SET compared = 1 WHERE key = ?", ((key,) for key in compared))
+            connection.execute("DELETE FROM copies")
+            connection.executemany("INSERT INTO copies VALUES (?, ?, ?)", pairs)
+
+        if self._file.exists:
             self._file.write(work)
 
     def clip_sources(self) -> dict[bytes, set[str]]:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ _FEATURES = tuple(row.name for row in NUMBERS)
 _RIGHTS = tuple("rights_source" if name == "source" else name for name in FIELDS)
 _METADATA = ("vocals_share",)
 _NUMBERS = {*_FEATURES, *_METADATA, "start", "seconds"}
+#: Rows that are encoded at a time.
+_AT_A_TIME = 10_000
 #: Most bytes of a CSV's header line that are read.
 _MAX_HEADER = 2**16
 
@@ -92,15 +95,19 @@ def _are_columns(names: Sequence[str]) -> bool:
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the table in the format that the target names."""
     options = plan.options
-    rows = [table_row(sample, options.keys) for sample in plan.samples]
-    table = output(options)
-    if options.target == "parquet":
-        with table.whole() as temp:
-            write_parquet(temp, rows, keys=options.keys)
-    else:
-        table.write(to_csv(rows, options.keys, raw=options.raw) if options.target == "csv" else to_jsonl(rows))
-    for sample in plan.samples:
-        advance(sample.item.name)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for sample in plan.samples:
+            yield table_row(sample, options.keys)
+            advance(sample.item.name)
+
+    with output(options).whole() as temp:
+        if options.target == "parquet":
+            write_parquet(temp, rows(), keys=options.keys)
+        else:
+            lines = csv_lines(rows(), options.keys, raw=options.raw) if options.target == "csv" else json_lines(rows())
+            with open(temp, "wb") as file:
+                file.writelines(lines)
 
 
 def output(options: Options) -> Output:
@@ -143,27 +150,52 @@ def _is_parquet(path: Path) -> bool:
     return _are_columns(names)
 
 
-def to_csv(rows: Sequence[dict[str, Any]], keys: Sequence[str] = ALL_KEYS, *, raw: bool = False) -> bytes:
+def to_csv(rows: Iterable[dict[str, Any]], keys: Sequence[str] = ALL_KEYS, *, raw: bool = False) -> bytes:
+    """Encode rows as CSV, see :func:`csv_lines`."""
+    return b"".join(csv_lines(rows, keys, raw=raw))
+
+
+def csv_lines(rows: Iterable[dict[str, Any]], keys: Sequence[str] = ALL_KEYS, *, raw: bool = False) -> Iterator[bytes]:
     """Encode rows as CSV in UTF-8 with a header line; an empty cell is unknown.
 
     Parameters
     ----------
-    rows : sequence of dict
+    rows : iterable of dict
     keys : sequence of str
         Names and patterns of the features that have a column.
     raw : bool
         Whether texts that a spreadsheet would run as a formula get no apostrophe.
+
+    Yields
+    ------
+    bytes
+        The header and the lines, several at a time.
     """
+    names = column_names(keys)
     text = io.StringIO()
-    writer = csv.DictWriter(text, column_names(keys), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows if raw else ({name: escape_formula(row[name]) for name in row} for row in rows))
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for some in _batches(rows):
+        for row in some:
+            cells = [row.get(name, "") for name in names]
+            writer.writerow(cells if raw else [escape_formula(cell) if type(cell) is str else cell for cell in cells])
+        yield text.getvalue().encode("utf-8", "backslashreplace")
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def to_jsonl(rows: Sequence[dict[str, Any]]) -> bytes:
+def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """Encode rows as lines of JSON in ASCII, without nulls."""
-    return b"".join(json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n" for row in rows)
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+
+
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield rows, many at a time: there may be 100,000."""
+    left = iter(rows)
+    while some := list(islice(left, _AT_A_TIME)):
+        yield some
 
 
 def load_pyarrow() -> Any:
@@ -183,14 +215,14 @@ def load_pyarrow() -> Any:
 
 
 def write_parquet(
-    path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[str] = (), *, keys: Sequence[str] = ALL_KEYS
+    path: Path, rows: Iterable[dict[str, Any]], extra: Sequence[str] = (), *, keys: Sequence[str] = ALL_KEYS
 ) -> None:
     """Write rows to a new Parquet file: numbers as 64-bit floats, null where unknown.
 
     Parameters
     ----------
     path : Path
-    rows : sequence of dict
+    rows : iterable of dict
     extra : sequence of str
         Additional text columns, which come first in the file.
     keys : sequence of str
@@ -204,8 +236,11 @@ def write_parquet(
     pyarrow = load_pyarrow()
     names = [*extra, *column_names(keys)]
     types = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in names}
-    arrays = [pyarrow.array([_cell(row.get(name), name) for row in rows], type=types[name]) for name in names]
-    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, names=names), path)
+    schema = pyarrow.schema(list(types.items()))
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for some in _batches(rows):
+            arrays = [pyarrow.array([_cell(row.get(name), name) for row in some], type=types[name]) for name in names]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 
 def _cell(value: Any, name: str) -> Any:
