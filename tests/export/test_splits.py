@@ -195,7 +195,7 @@ def test_the_best_copy_is_exported(
     from mirkit.export import splits
 
     # How copies are found is tested in tests/dataset; here all three tracks are one recording.
-    monkeypatch.setattr(splits, "find_duplicates", lambda tracks, library: Duplicates([list(range(len(tracks)))]))
+    monkeypatch.setattr(splits, "find_duplicates", lambda tracks, *_: Duplicates([list(range(len(tracks)))]))
     table = tmp_path / "t.jsonl"
     result = run(capsys, "export", "jsonl", copies, "-o", table, "--from", "tracks", "--val", "0")
     best = next(path.name for path in copies.glob("[!.]*") if path.name.startswith("Artist"))
