@@ -116,6 +116,23 @@ def test_show_and_report(library: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert sum(f"Source: {LOSSY}" in page for page in pages) == 1
 
 
+def test_measure_audit(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["measure", "audit", str(library / "Decoded")]) == 0
+    assert f"audit: fault: {LOSSY}" in " ".join(capsys.readouterr().out.split())
+    assert main(["measure", "audit", str(library), "--json"]) == 0
+    values = {row["track"]: row["values"] for row in json.loads(capsys.readouterr().out)["tracks"]}
+    assert values["Clean"]["audit"] == "ok"
+    assert values["Mono"]["findings"] == "mono: both channels are the same: mono as stereo"
+    assert main(["measure", "audit", str(library)]) == 0
+    assert "faults" in capsys.readouterr().out
+
+
+def test_a_run_says_what_is_wrong(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["measure", "audit", str(library), "--overwrite"])
+    said = capsys.readouterr()
+    assert f"fault of the source: {LOSSY}" in said.out + said.err
+
+
 def test_a_replaced_mix_is_audited_again(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(library / "Decoded" / "full_mix.flac", music(3.0, seed=5))
     main(["verify", str(library)])

@@ -17,7 +17,8 @@ def audit(track: TrackAnalysis, settings: Settings) -> Result:
     if track.source_info.lossless and (origin := _lossy_origin(track.open_native(), track.duration)):
         findings.insert(0, Finding("lossy", str(origin)))
     listed = [{"name": finding.name, "text": finding.text} for finding in findings]
-    return Result(facts={"audit": fact({"verdict": verdict(findings), "findings": listed})})
+    notes = tuple(f"fault of the source: {finding.text}" for finding in findings if finding.is_fault)
+    return Result(facts={"audit": fact({"verdict": verdict(findings), "findings": listed})}, notes=notes)
 
 
 def _lossy_origin(audio: Audio, duration: float) -> LossyOrigin | None:

@@ -50,8 +50,8 @@ PLANTED: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "silent right": ("silent_channel", lambda x: with_channel(x, 1, 0)),
     "nearly silent": ("silent_channel", lambda x: with_channel(x, 1, 1e-4)),
     "inverted": ("inverted_channel", lambda x: with_channel(x, 1, -1)),
-    "offset of 2 %": ("dc_offset", lambda x: x + 0.02),
-    "offset of one channel": ("dc_offset", lambda x: x - np.array([[0.05], [0]])),
+    "offset of 5 %": ("dc_offset", lambda x: x + 0.05),
+    "offset of one channel": ("dc_offset", lambda x: x - np.array([[0.07], [0]])),
     "scale of 16 bits": ("scale", lambda x: x * 32768),
     "scale of 1e-5": ("scale", lambda x: x * 1e-5),
     "gaps of 2 ms": ("dropouts", lambda x: with_gaps(x, 88)),
@@ -129,6 +129,8 @@ def test_blocks_make_no_difference(block: int) -> None:
 
 NOTICES: dict[str, tuple[str, Callable[[], np.ndarray]]] = {
     "mono as stereo": ("mono", lambda: np.stack((music()[0], music()[0]))),
+    "small offset": ("small_offset", lambda: music() + 0.1 * float(music().std())),
+    "out of phase": ("out_of_phase", lambda: with_channel(music(), 1, -1) + 0.3 * signals.noise(4, -20)),
     "clipped": ("clipped", lambda: np.clip(4 * music(), -0.9, 0.9)),
     "limited": ("limited", lambda: 0.8 * np.sin(np.clip(30 * music(), -1.5, 1.5) + 1e-3 * signals.noise(4))),
     "silent start": ("silence", lambda: np.concatenate((np.zeros((2, 3 * RATE)), music()), axis=1)),

@@ -16,6 +16,7 @@ from mirkit.cli.output.columns import terminal_width, width_of
 from mirkit.cli.output.listing import listing_table
 from mirkit.cli.output.show import value_lines
 from mirkit.cli.output.style import styled
+from mirkit.dataset.audit import Audit, read_audit
 from mirkit.dataset.library import Library
 from mirkit.dataset.query import choose_fields, query_fields
 from mirkit.dataset.selection import Selection, parse_where, select
@@ -23,7 +24,7 @@ from mirkit.dataset.shown import DEFAULT_FIELDS, cells
 from mirkit.dataset.track_summary import values_of
 from mirkit.errors import MirkitError, counted, pasted, printable
 from mirkit.pipeline.task import name_within
-from mirkit.store import read_info
+from mirkit.store import read_info, read_provenance
 
 if TYPE_CHECKING:
     from mirkit.pipeline import RunPlan
@@ -41,9 +42,10 @@ _SECTIONS = tuple(dict.fromkeys(row.section for row in STAGES))
 
 
 def has_values(stages: Sequence[str]) -> bool:
-    """Whether stages write values that can be printed."""
+    """Whether stages write values, captions or findings that can be printed."""
     # The position is that of a clip.
-    return _CAPTIONS in stages or any(row.stage in stages for row in ALL_SPECS if row.stage != "crop")
+    other = _CAPTIONS in stages or "audit" in stages
+    return other or any(row.stage in stages for row in ALL_SPECS if row.stage != "crop")
 
 
 def _captions(track: Track, stages: Sequence[str]) -> dict[str, str]:
@@ -70,6 +72,8 @@ def print_track(track: Track, stages: Sequence[str]) -> None:
         before = row.reason
     for name, text in _captions(track, stages).items():
         _print_text(name, text, width)
+    if "audit" in stages and (audit := _audit_of(track)):
+        print(textwrap.fill(f"audit: {printable(audit.line)}", width, initial_indent="  ", subsequent_indent="    "))
 
 
 def _print_text(name: str, text: str, width: int) -> None:
@@ -77,10 +81,16 @@ def _print_text(name: str, text: str, width: int) -> None:
     print(textwrap.fill(printable(text), width, initial_indent="    ", subsequent_indent="    "))
 
 
+def _audit_of(track: Track) -> Audit | None:
+    """Return what was found about the source of a track."""
+    return read_audit({name: fact.get("value") for name, fact in read_provenance(track.provenance).facts.items()})
+
+
 def print_folder(path: Path, stages: Sequence[str], where: str) -> None:
     """Print a table of the values that stages have written, with a row for each track of a folder, up to twenty."""
     rows = [row for row in ALL_SPECS if row.stage in stages]
-    names = [row.name for row in rows if row.kind != "text"] or [row.name for row in rows] or list(TEXT_KEYS)
+    names = [row.name for row in rows if row.kind != "text"] or [row.name for row in rows]
+    names = names or (["audit", "findings"] if "audit" in stages else list(TEXT_KEYS))
     fields = choose_fields(names if len(names) <= _MOST_FIELDS else [name for name in DEFAULT_FIELDS if name != "path"])
     extra = [query_fields()["mode"]]
     with Library.open(path) as library:
@@ -133,12 +143,14 @@ def as_json(plan: RunPlan, stages: Sequence[str], outcomes: list[dict[str, Any]]
     for track in plan.tracks:
         name = name_within(plan.root, track)
         entry = known.get(name) or {"track": name, "done": [], "skipped": list(stages), "failures": {}, "ok": True}
-        rows, captions = [], {}
+        rows, texts = [], {}
         try:
-            rows, captions = values_of(track, stages), _captions(track, stages)
+            rows, texts = values_of(track, stages), _captions(track, stages)
+            if "audit" in stages and (audit := _audit_of(track)):
+                texts |= {"audit": audit.verdict, "findings": audit.stored}
         except MirkitError as error:
             entry = entry | {"failures": entry["failures"] or {"track": str(error)}, "ok": False}
-        values = {row.spec.name: row.value for row in rows} | captions
+        values = {row.spec.name: row.value for row in rows} | texts
         reasons = {row.spec.name: row.reason for row in rows if row.value is None}
         entries.append(entry | {"path": str(track.path), "values": values, "reasons": reasons})
     return entries

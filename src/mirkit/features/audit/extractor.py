@@ -21,11 +21,12 @@ _SIDES = ("left", "right")
 
 #: Power of a channel, relative to the other, below which it is silent.
 _SILENT_CHANNEL = 1e-6
-#: Correlation of the channels, over all frequencies and below 300 Hz, at which one of them is inverted.
-_INVERTED, _INVERTED_LOW = -0.4, -0.7
-#: Mean of a channel relative to full scale and to its RMS, and share of the seconds in which it has this sign and at
-#: least half of this size.
-_DC, _DC_OF_RMS, _DC_STEADY = 1e-3, 0.03, 0.95
+#: Correlation of the channels, over all frequencies and below 300 Hz, at which one of them is inverted, and over all
+#: frequencies from which on they are out of phase.
+_INVERTED, _OUT_OF_PHASE = -0.8, -0.4
+#: Mean of a channel relative to full scale and to its RMS, of which the first makes it a notice, the second a fault;
+#: and the share of the seconds in which it has the same sign and at least half of its size.
+_DC, _DC_OF_RMS, _DC_STEADY = 1e-3, (0.03, 0.35), 0.95
 #: Peaks at which the sound is at a wrong scale (full scale is 1): +18 dBFS, -66 dBFS.
 _TOO_HIGH, _TOO_LOW = 8.0, 2.0**-11
 #: Power of the difference of the channels, relative to their sum, at which they are the same.
@@ -170,8 +171,10 @@ def _channels(levels: LevelStatistics) -> list[Finding]:
         return [Finding("mono", "both channels are the same: mono as stereo")]
     correlation = both / np.sqrt(left * right)
     low = levels.low[2] / np.sqrt(max(levels.low[0] * levels.low[1], 1e-30))
-    if correlation <= _INVERTED and low <= _INVERTED_LOW:
+    if max(correlation, low) <= _INVERTED:
         return [Finding("inverted_channel", f"one channel is inverted: their correlation is {correlation:.2f}")]
+    if correlation <= _OUT_OF_PHASE:
+        return [Finding("out_of_phase", f"the channels are out of phase: their correlation is {correlation:.2f}")]
     return []
 
 
@@ -180,17 +183,21 @@ def _offset(levels: LevelStatistics) -> list[Finding]:
     second = ANALYSIS_RATE // HOP
     count = levels.mean.shape[1] // second
     found: dict[str, float] = {}
+    shares = []
     for side, mean, power in zip(_SIDES, levels.mean, levels.power, strict=False):
         offset = float(mean.mean())
-        if not count or abs(offset) < max(_DC, _DC_OF_RMS * float(np.sqrt(power.mean()))):
+        share = abs(offset) / float(np.sqrt(power.mean()) or 1)
+        if not count or abs(offset) < _DC or share < _DC_OF_RMS[0]:
             continue
         seconds = mean[: count * second].reshape(count, second).mean(axis=1)
         if np.mean(seconds * np.sign(offset) > abs(offset) / 2) >= _DC_STEADY:
             found[side] = 100 * offset
+            shares.append(share)
     if not found:
         return []
     where = f" in the {next(iter(found))} channel" if len(found) < len(levels.mean) else ""
-    return [Finding("dc_offset", f"DC offset of {max(found.values(), key=abs):+.1f} % of full scale{where}")]
+    name = "dc_offset" if max(shares) >= _DC_OF_RMS[1] else "small_offset"
+    return [Finding(name, f"DC offset of {max(found.values(), key=abs):+.1f} % of full scale{where}")]
 
 
 def _peaks(levels: LevelStatistics, peak: float) -> list[Finding]:

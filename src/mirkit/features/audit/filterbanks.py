@@ -42,7 +42,7 @@ _ALIAS = np.array((-0.6, -0.535, -0.33, -0.185, -0.095, -0.041, -0.0142, -0.0037
 _CHUNK = 128
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transform:
     """A transform that a codec quantizes.
 
@@ -76,7 +76,7 @@ class Transform:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mdct(Transform):
     """Modified discrete cosine transform.
 
@@ -119,7 +119,7 @@ class Mdct(Transform):
             yield dct(folded, type=4, norm="ortho", axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mp3Hybrid(Transform):
     """The filter bank of MP3 with long blocks: 32 subbands, an MDCT of 18 coefficients in each, alias reduction.
 

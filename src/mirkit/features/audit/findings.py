@@ -36,6 +36,8 @@ FINDINGS = {
     "scale": True,
     "dropouts": True,
     "mono": False,
+    "out_of_phase": False,
+    "small_offset": False,
     "clipped": False,
     "limited": False,
     "count_in": False,

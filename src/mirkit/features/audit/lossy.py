@@ -39,6 +39,8 @@ _ABOVE_HIGHEST, _LOWEST_HZ = 1e-11, 300.0
 _LEAST = np.float32(1e-5)
 #: Score and depth from which a trace is clear.
 _CLEAR_SCORE, _CLEAR_DEPTH = 6.0, 0.05
+#: Score in the frames with which it is found from which on the others are looked at.
+_WORTH_A_LOOK = 4.0
 #: Logarithm to base 2 of the bit rate: constant, slope over the log of the depth, and over the top (kHz).
 _BIT_RATES = {
     "MP3": (4.58, -0.376, 0.175),
@@ -107,9 +109,9 @@ class Trace:
         By how much the coefficients at the best first sample are lower than at others, in standard deviations of the
         others: the smaller of two values, from frames with which it was found and from other ones.
     depth : float
-        The same in nepers of power, from the other frames.
+        The same in nepers of power, from the other frames; 0 where there was no reason to look at them.
     top : float
-        Highest frequency that is looked at (Hz).
+        Highest frequency that is looked at (Hz), or 0.
     """
 
     codec: str
@@ -312,32 +314,34 @@ def find_traces(excerpts: Sequence[Excerpt], rate: int, names: Sequence[str]) ->
         is silent or too short.
     """
     signals = [Excerpt(excerpt.start, _signals(excerpt.samples)) for excerpt in excerpts]
-    wanted = [codec for codec in codecs() if codec.name in names]
-    transforms = {transform.name: transform for codec in wanted for transform in codec.transforms}
-    searches = {name: _Search(transform, signals, rate) for name, transform in transforms.items()}
-    sweeps = {name: searches[name].sweep() for name in {codec.sweep.name for codec in wanted}}
+    search = cache(lambda transform: _Search(transform, signals, rate))
+    sweep = cache(lambda transform: search(transform).sweep())
     found = []
-    for codec in wanted:
-        traces = []
-        sweep = sweeps[codec.sweep.name]
-        step = codec.step or codec.sweep.hop
-        for transform in codec.transforms if sweep else ():
-            total = np.sum([levels.reshape(-1, step).min(axis=0) for levels in sweep], axis=0)
+    for codec in codecs():
+        if codec.name in names and (levels := sweep(codec.sweep)):
+            step = codec.step or codec.sweep.hop
+            total = np.sum([row.reshape(-1, step).min(axis=0) for row in levels], axis=0)
             total -= median_filter(total, _SMOOTH, mode="wrap")
-            candidates = np.argsort(total, kind="stable")[:_CANDIDATES]
-            around = candidates[:, None] + np.array((0, *_AROUND))
-            levels = searches[transform.name].compare(around.ravel() % step, step).reshape(around.shape)
-            of_others = np.median(levels[:, 1:], axis=1)
-            depths = of_others - levels[:, 0]
-            best = int(np.argmax(depths))
-            # Medians, because one candidate may be among those that another is compared with.
-            spread = _deviation(levels[:, 1:] - of_others[:, None])
-            depth = float(depths[best])
-            score = min(depth / spread, -float(total[candidates[best]]) / _deviation(total))
-            traces.append(Trace(codec.name, score, depth, searches[transform.name].top))
-        if traces:
+            scores = -total / _deviation(total)
+            candidates = np.argsort(-scores, kind="stable")[:_CANDIDATES]
+            if scores[candidates[0]] < _WORTH_A_LOOK:  # as nearly always where there was no encoder
+                found.append(Trace(codec.name, float(scores[candidates[0]]), 0.0, 0.0))
+                continue
+            traces = [_trace(codec, search(transform), candidates, scores, step) for transform in codec.transforms]
             found.append(max(traces, key=_rank))
     return found
+
+
+def _trace(codec: Codec, search: _Search, candidates: npt.NDArray[np.integer], scores: Vector, step: int) -> Trace:
+    """Compare candidates of the sweep with the places around them, in other frames."""
+    around = candidates[:, None] + np.array((0, *_AROUND))
+    levels = search.compare(around.ravel() % step, step).reshape(around.shape)
+    of_others = np.median(levels[:, 1:], axis=1)
+    depths = of_others - levels[:, 0]
+    best = int(np.argmax(depths))
+    # Medians, because one candidate may be among those that another is compared with.
+    score = depths[best] / _deviation(levels[:, 1:] - of_others[:, None])
+    return Trace(codec.name, float(min(score, scores[candidates[best]])), float(depths[best]), search.top)
 
 
 def _rank(trace: Trace) -> tuple[bool, float]:
