@@ -66,7 +66,7 @@ def test_what_is_wrong_is_said_all_the_same(library: Path, tmp_path: Path, capsy
     pytest.importorskip("torch")
     (tmp_path / "my.ckpt").write_bytes(b"nothing")
     assert main(["tempo", str(library), "--batch", "--beat-model", str(tmp_path / "my.ckpt"), "--dry-run"]) == 1
-    assert "my.ckpt: not a checkpoint of PyTorch: the file is a text" in capsys.readouterr().err
+    assert "my.ckpt: this is not a checkpoint of PyTorch: the file is a text" in capsys.readouterr().err
 
 
 def test_what_a_network_costs_and_what_is_faster(

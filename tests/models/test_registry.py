@@ -118,7 +118,8 @@ def test_a_model_by_name_or_file(tmp_path: Path) -> None:
     mine = tmp_path / "mine.ckpt"
     mine.write_bytes(CONTENT)
     assert models.resolve_weights(beat_this(), settings(rhythm__model=str(mine))) == mine
-    with pytest.raises(WeightsError, match=r"tiny: no such file, and no model of Beat This! \(beat_this, beat_this_sm"):
+    says = r"tiny: there is no such file, and no model of Beat This! \(beat_this, beat_this_sm"
+    with pytest.raises(WeightsError, match=says):
         models.resolve_weights(beat_this(), settings(rhythm__model="tiny"))
     assert models.resolve_weights(registry.backend("beats", "embedded"), Settings()) is None
 

@@ -143,7 +143,7 @@ def test_a_model_that_is_named_brings_its_method(track: Path, capsys: pytest.Cap
     pytest.importorskip("torch")
     (track.parent / "mirkit.toml").write_text('[backends]\nbeats = "embedded"\n')
     assert main(["beats", str(track), "--beat-model", "nowhere.ckpt"]) == 1
-    assert "nowhere.ckpt: no such file" in capsys.readouterr().err
+    assert "nowhere.ckpt: there is no such file" in capsys.readouterr().err
 
 
 @pytest.mark.slow

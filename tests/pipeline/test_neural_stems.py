@@ -138,7 +138,7 @@ def test_what_the_model_cannot_do_leaves_no_stem(track: Path, monkeypatch: pytes
     ("words", "status", "says"),
     [
         (["--separation", "roformer"], 1, "RoFormer needs a checkpoint of yours: --model FILE; use --model embedded"),
-        (["--separation", "roformer", "--model", "nowhere.ckpt"], 1, "nowhere.ckpt: no such file"),
+        (["--separation", "roformer", "--model", "nowhere.ckpt"], 1, "nowhere.ckpt: there is no such file"),
         (["--model", "htdemuxs"], 1, "no model of Demucs (htdemucs_ft, htdemucs, htdemucs_6s, hdemucs_mmi, mdx"),
         (["--model", "htdemucs"], 1, "needs 955717e8.safetensors (84 MB): not downloaded"),
         (["--separation", "demucs", "--model", "embedded"], 2, "exclude each other"),

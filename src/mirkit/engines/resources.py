@@ -1,8 +1,8 @@
 """Memory and threads of this machine that workers may use."""
 
+import ctypes
 import os
 import platform
-import subprocess
 import sys
 from contextlib import suppress
 from functools import cache
@@ -35,10 +35,9 @@ def cpu_name() -> str:
     """Return the name of the processor, or its architecture where the system does not name it."""
     with suppress(OSError):
         if sys.platform == "darwin":
-            words = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-            return (
-                subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or platform.machine()
-            )
+            name, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
+            ctypes.CDLL(None).sysctlbyname(b"machdep.cpu.brand_string", name, ctypes.byref(size), None, 0)
+            return name.value.decode("utf-8", "replace") or platform.machine()
         for line in _CPUS.read_text(encoding="utf-8", errors="replace").splitlines():
             name, _, value = line.partition(":")
             if name.strip() == "model name" and value.strip():

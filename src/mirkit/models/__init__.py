@@ -188,7 +188,7 @@ def resolve_weights(row: Backend, settings: "Settings") -> Model | Path | None:
     path = Path(name).expanduser()
     if not path.exists():
         others = f", and no model of {row.title} ({', '.join(known)})" if known else ""
-        raise WeightsError(f"{printable(name)}: no such file{others}")
+        raise WeightsError(f"{printable(name)}: there is no such file{others}")
     return path
 
 

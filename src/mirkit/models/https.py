@@ -51,7 +51,7 @@ def check_allowed(url: str) -> None:
     """Raise ``DownloadError`` if a URL is not HTTPS; HTTP is allowed on this machine only."""
     parts = _parts(url)
     if parts is None:
-        raise DownloadError(f"{printable(url)}: not a valid address")
+        raise DownloadError(f"{printable(url)}: this is not a valid address")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise DownloadError(f"{printable(url)}: only https is allowed")
 

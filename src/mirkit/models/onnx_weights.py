@@ -61,7 +61,9 @@ def read_onnx(path: Path) -> OnnxGraph:
     except OSError as error:
         raise WeightsError(f"{printable(path)}: cannot be read: {error.strerror}") from error
     except (ValueError, IndexError, StopIteration, KeyError, TypeError) as error:
-        raise WeightsError(f"{printable(path)}: not an ONNX file, or damaged; install mirkit again") from error
+        raise WeightsError(
+            f"{printable(path)}: this is not an ONNX file, or it is damaged; install mirkit again"
+        ) from error
     return OnnxGraph(constants, tuple(nodes))
 
 

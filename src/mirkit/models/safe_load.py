@@ -47,7 +47,7 @@ def expecting(path: Path, what: str) -> Iterator[None]:
             why = str(error)
         elif isinstance(error, KeyError):
             why = f"it has no {printable(str(error.args[0]))[:60]}"
-        raise WeightsError(f"{printable(path)}: not {what}: {why}") from error
+        raise WeightsError(f"{printable(path)}: this is not {what}: {why}") from error
 
 
 def fill(network: Any, state: Any, *, assign: bool = False) -> None:
@@ -153,7 +153,7 @@ def load_tensors(path: Path, also: Sequence[Any] = ()) -> dict[Any, Any]:
     """
     content = _safetensors(path) if path.suffix == ".safetensors" else _pytorch(path, also)
     if not isinstance(content, dict):
-        raise WeightsError(f"{printable(path)}: not a checkpoint: it holds no table of tensors")
+        raise WeightsError(f"{printable(path)}: this is not a checkpoint: it holds no table of tensors")
     return content
 
 
@@ -168,13 +168,13 @@ def _pytorch(path: Path, also: Sequence[Any]) -> Any:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         if name := found[1] if found else _code_in(path):
             raise WeightsError(
-                f"{printable(path)}: refused, because reading it would run code ({name}); "
+                f"{printable(path)}: the file is refused, because reading it would run code ({name}); "
                 "ask for the weights as safetensors or as a plain state_dict"
             ) from error
-        raise WeightsError(f"{printable(path)}: not a checkpoint of PyTorch: {guess_content(path)}") from error
+        raise WeightsError(f"{printable(path)}: this is not a checkpoint of PyTorch: {guess_content(path)}") from error
     # PyTorch does not document what its reader raises for damaged files; for a truncated file it can be an OSError.
     except (OSError, EOFError, MemoryError, *_DAMAGE) as error:
-        raise WeightsError(f"{printable(path)}: not a checkpoint of PyTorch: {guess_content(path)}") from error
+        raise WeightsError(f"{printable(path)}: this is not a checkpoint of PyTorch: {guess_content(path)}") from error
 
 
 def _code_in(path: Path) -> str:
@@ -219,7 +219,7 @@ def _reading_safetensors(path: Path) -> Iterator[None]:
         with system_errors(path, "read", WeightsError):
             yield
     except SafetensorError as error:
-        raise WeightsError(f"{printable(path)}: not a safetensors file: {guess_content(path)}") from error
+        raise WeightsError(f"{printable(path)}: this is not a safetensors file: {guess_content(path)}") from error
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -256,7 +256,9 @@ def load_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{printable(path)}: not a JSON file{_line(getattr(error, 'lineno', None))}") from error
+        raise WeightsError(
+            f"{printable(path)}: this is not a JSON file{_line(getattr(error, 'lineno', None))}"
+        ) from error
     return _table(path, content, "JSON")
 
 
@@ -300,17 +302,19 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except yaml.constructor.ConstructorError as error:
         at = _line(error.problem_mark.line + 1 if error.problem_mark else None)
         raise WeightsError(
-            f"{printable(path)}: refused: not a YAML file of plain values, it asks for code{at}"
+            f"{printable(path)}: the file is refused: this is not a YAML file of plain values, it asks for code{at}"
         ) from error
     except (yaml.YAMLError, *_DAMAGE) as error:
         mark = getattr(error, "problem_mark", None)
-        raise WeightsError(f"{printable(path)}: not a YAML file{_line(mark.line + 1 if mark else None)}") from error
+        raise WeightsError(
+            f"{printable(path)}: this is not a YAML file{_line(mark.line + 1 if mark else None)}"
+        ) from error
     return _table(path, content, "YAML")
 
 
 def _table(path: Path, content: Any, kind: str) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise WeightsError(f"{printable(path)}: not a {kind} file that describes a model: it holds no table")
+        raise WeightsError(f"{printable(path)}: this is not a {kind} file that describes a model: it holds no table")
     return content
 
 
@@ -318,7 +322,7 @@ def _text(path: Path) -> str:
     """Return the content of a small text file. Raises ``ValueError`` if it is not text."""
     with system_errors(path, "read", WeightsError):
         if path.stat().st_size > _MOST_TEXT:
-            raise WeightsError(f"{printable(path)}: too large for a file that describes a model")
+            raise WeightsError(f"{printable(path)}: the file is too large to describe a model")
         return path.read_text(encoding="utf-8")
 
 

@@ -49,7 +49,9 @@ def read_checkpoint(index: Path, data: Path) -> dict[str, npt.NDArray[np.float32
         entries = [(name, _entry(value)) for name, value in _rows(table) if name]
         return {name: _array(entry, numbers) for name, entry in entries if entry[_TYPE] == _FLOAT}
     except (ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{printable(index.parent)}: not a TensorFlow checkpoint, or damaged") from error
+        raise WeightsError(
+            f"{printable(index.parent)}: this is not a TensorFlow checkpoint, or it is damaged"
+        ) from error
 
 
 def _rows(table: memoryview) -> Iterator[tuple[str, memoryview]]:

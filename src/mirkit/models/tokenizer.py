@@ -24,5 +24,5 @@ def counter(path: Path) -> Callable[[str], int]:
         found = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:
         # The library raises plain Exception, and only its own reader knows what a valid tokenizer is.
-        raise SettingsError(f"--tokenizer {printable(path)}: no tokenizer.json that can be read") from error
+        raise SettingsError(f"--tokenizer {printable(path)}: this is not a tokenizer.json that can be read") from error
     return lambda text: len(found.encode(text).ids)

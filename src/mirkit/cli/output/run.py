@@ -251,7 +251,7 @@ def summary(tally: RunSummary, seconds: float, *, quiet: bool, verbose: bool = F
         for text, count in tally.notes.items() if not verbose else ():
             if count > _SAME:
                 note(f"note   {counted(count - _SAME, 'more track')}: {text}")
-        speed = f", {tally.sound / seconds:.0f} x real time" if tally.sound and seconds else ""
+        speed = f", {_factor(tally.sound / seconds)} x real time" if tally.sound and seconds else ""
         cut = f", {tally.clips} clips" if tally.clips else ""
         print(f"{tally.done} done, {tally.idle} skipped, {len(tally.failed)} failed in {clock(seconds)}{speed}{cut}")
     tried = tally.done + len(tally.failed)
@@ -261,6 +261,10 @@ def summary(tally: RunSummary, seconds: float, *, quiet: bool, verbose: bool = F
         note(f"{len(tally.failed)} of {tried} tracks failed; the same command tries them again: {names}")
     if tally.failed and logged_in and not quiet:
         note(f"what failed, and why: mirkit status {quoted(logged_in)}")
+
+
+def _factor(speed: float) -> str:
+    return f"{speed:.0f}" if speed >= 1 else f"{speed:.1g}"
 
 
 def next_after(command: str, path: Path, *, done: int) -> None:
@@ -332,7 +336,7 @@ def _run(run: RunStatus) -> None:
         f"tracks   {run.done} of {run.todo} done, {run.failed} failed; {run.tracks - run.todo} were up to date before"
     )
     if ended and run.seconds:
-        sound = f", {run.sound / run.seconds:.0f} x real time" if run.sound else ""
+        sound = f", {_factor(run.sound / run.seconds)} x real time" if run.sound else ""
         print(f"speed    {60 * ended / run.seconds:.1f} tracks/min{sound}")
     if run.stages:
         whole = sum(run.stages.values()) or 1.0

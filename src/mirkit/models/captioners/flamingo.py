@@ -260,7 +260,9 @@ def find(settings: Settings) -> Path:
             if (snapshot / "config.json").is_file():
                 return snapshot
     if named is not None and named not in REPOSITORIES:
-        raise WeightsError(f"{printable(named)}: no such folder; --model takes the folder of a Transformers checkpoint")
+        raise WeightsError(
+            f"{printable(named)}: there is no such folder; --model takes the folder of a Transformers checkpoint"
+        )
     raise WeightsError(
         f"Music Flamingo by Transformers needs {wanted[0]} ({_SIZE}), which is not downloaded; "
         f"hf download {wanted[0]}, or --model FOLDER (license: {_LICENSE})"
@@ -282,7 +284,8 @@ def _architecture(folder: Path) -> str:
     path = folder / "config.json"
     if not path.is_file():
         raise WeightsError(
-            f"{printable(folder)}: not a Transformers checkpoint, because it has no config.json; name another folder"
+            f"{printable(folder)}: this is not a Transformers checkpoint, because it has no config.json; "
+            "name another folder"
         )
     try:
         names = load_json(path).get("architectures")

@@ -84,13 +84,16 @@ def find(settings: Settings) -> Pair:
     else:
         model = Path(named).expanduser()
         if not model.is_file():
-            raise WeightsError(f"{printable(named)}: no such file; --model takes one, or one of {', '.join(NAMES)}")
+            raise WeightsError(
+                f"{printable(named)}: there is no such file; --model takes one, or one of {', '.join(NAMES)}"
+            )
         projector, license = _beside(model, settings.texts.projector), ""
     for path in (model, projector):
         with open(path, "rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise WeightsError(
-                    f"{printable(path)}: not a GGUF file: {guess_content(path)}; download it again, or name another"
+                    f"{printable(path)}: this is not a GGUF file: {guess_content(path)}; download it again, "
+                    "or name another"
                 )
     if not row:
         license = _stated_license((model, projector), settings)
@@ -160,11 +163,13 @@ def _beside(model: Path, named: str | None) -> Path:
     if named is not None:
         path = Path(named).expanduser()
         if not path.is_file():
-            raise WeightsError(f"{printable(named)}: no such file; --projector takes the mmproj file of the model")
+            raise WeightsError(
+                f"{printable(named)}: there is no such file; --projector takes the mmproj file of the model"
+            )
         return path
     found = sorted(path for path in model.parent.glob("*.gguf") if "mmproj" in path.name.lower())
     if len(found) != 1:
-        what = "no mmproj file" if not found else f"{len(found)} mmproj files"
+        what = "there is no mmproj file" if not found else f"there are {len(found)} mmproj files"
         raise WeightsError(f"{printable(model)}: {what} beside it; name the audio encoder with --projector FILE")
     return found[0]
 

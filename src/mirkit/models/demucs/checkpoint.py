@@ -170,13 +170,15 @@ def read_bag(weights: Weights) -> Bag:
         return Bag(weights.files, published.get("weights"), published.get("segment"))
     content = load_yaml(first)
     if len(others) != len(_signatures(first)):
-        raise WeightsError(f"{printable(first)}: names {len(_signatures(first))} networks; {len(others)} are there")
+        raise WeightsError(
+            f"{printable(first)}: it names {len(_signatures(first))} networks, but {len(others)} are there"
+        )
     given, segment = content.get("weights"), content.get("segment")
     is_table = isinstance(given, list) and all(isinstance(row, list) for row in given)
     rows: Any = given if is_table else ()
     numbers = [number for row in rows for number in row]
     if (given is not None and not numbers) or any(not isinstance(n, int | float) for n in [*numbers, segment or 1]):
-        raise WeightsError(f"{printable(first)}: weights or segment are not numbers")
+        raise WeightsError(f"{printable(first)}: its weights or its segment are not numbers")
     return Bag(tuple(others), given, segment)
 
 
@@ -184,7 +186,7 @@ def _signatures(path: Path) -> list[str]:
     content = load_yaml(path)
     names = content.get("models")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise WeightsError(f"{printable(path)}: not the YAML file of a bag of Demucs models (no list 'models')")
+        raise WeightsError(f"{printable(path)}: this is not the YAML file of a bag of Demucs models (no list 'models')")
     return names
 
 
@@ -208,6 +210,6 @@ def _only(folder: Path) -> Path:
     if len(named) != 1:
         have = ", ".join(file.name for file in named[:6]) or "none"
         raise WeightsError(
-            f"{printable(folder)}: one model of Demucs is wanted (.yaml, .th, .safetensors); found {have}"
+            f"{printable(folder)}: the folder must hold one model of Demucs (.yaml, .th, .safetensors); found {have}"
         )
     return named[0]

@@ -113,7 +113,7 @@ class Graph:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except _errors() as error:
             raise WeightsError(
-                f"{printable(path)}: not a model that ONNX Runtime can run ({_first_line(error)})"
+                f"{printable(path)}: this is not a model that ONNX Runtime can run ({_first_line(error)})"
             ) from error
         self._name = path.name
         self._input = self._session.get_inputs()[0]

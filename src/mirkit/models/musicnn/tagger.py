@@ -36,7 +36,7 @@ def load(weights: Weights, device: str) -> "Tagger":
         try:
             networks.append(Network(read_checkpoint(index, data)))
         except (KeyError, ValueError) as error:
-            raise WeightsError(f"{printable(index.parent)}: another network than musicnn") from error
+            raise WeightsError(f"{printable(index.parent)}: this is another network than musicnn") from error
     return Tagger(networks, weights)
 
 

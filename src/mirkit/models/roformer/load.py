@@ -150,7 +150,7 @@ def read_config(path: Path) -> Config:
     content = load_yaml(path)
     if family := _other_family(content):
         raise WeightsError(
-            f"{printable(path)}: describes a network of the family {family}; mirkit reads BS-RoFormer and Mel-Band "
+            f"{printable(path)}: it describes a network of the family {family}; mirkit reads BS-RoFormer and Mel-Band "
             "RoFormer"
         )
     with expecting(path, "the configuration of a RoFormer that is known here"):

@@ -42,7 +42,7 @@ def network() -> Network:
         Its file is not the one that mirkit contains.
     """
     if not PATH.is_file() or hashlib.sha256(PATH.read_bytes()).hexdigest() != SHA256:
-        raise WeightsError(f"{printable(PATH)}: missing or damaged; install mirkit again")
+        raise WeightsError(f"{printable(PATH)}: the file is missing or damaged; install mirkit again")
     return Network(PATH)
 
 
