@@ -112,6 +112,14 @@ def no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_lines_of_progress() -> Iterator[None]:
+    """Print no lines of progress, which come after ten seconds: what is printed must not depend on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mirkit.cli.progress._FIRST_LINE", 1e6)
+        yield
+
+
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Process tracks in this process if a test uses one worker, which saves the start of a worker process."""

@@ -271,7 +271,8 @@ def test_a_session_without_unicode(library: Path, tmp_path: Path) -> None:
     assert (moved.returncode, moved.stderr) == (0, "")
     assert (library / "B_ - _bung _" / "full_mix.flac").exists()
     run = mirkit("loudness", library, "--batch", "--jobs", "1", "--verbose", env=os.environ | plain)
-    assert (run.returncode, run.stderr) == (0, "")
+    said = [line for line in run.stderr.splitlines() if not line.startswith("progress ")]  # after ten seconds
+    assert (run.returncode, said) == (0, [])
     assert run.stdout.isascii()
     assert len(measured(library)) == 4
     verified = mirkit("verify", library, env=os.environ | plain)
@@ -360,7 +361,8 @@ def test_no_home(library: Path) -> None:
     )
     env = {name: os.environ[name] for name in ("PATH",)}
     run = mirkit("rhythm", library / "A", "--offline", code=code, env=env)
-    assert (run.returncode, run.stderr) == (0, "")
+    said = [line for line in run.stderr.splitlines() if not line.startswith("progress ")]  # after ten seconds
+    assert (run.returncode, said) == (0, [])
     models = mirkit("models", "fetch", "beat_this", "--offline", code=code, env=env)
     assert (models.returncode, models.stderr.count("\n")) == (1, 1)
     assert "MIRKIT_HOME" in models.stderr

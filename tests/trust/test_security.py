@@ -45,7 +45,8 @@ FORBIDDEN = {
     "os.popen": (),
     "marshal.loads": (),
     "pickle.load": (),
-    "pickle.loads": ("engines/worker.py", "models/device_server.py"),  # messages between the processes of a run
+    # messages between the processes of a run
+    "pickle.loads": ("engines/worker.py", "engines/forks.py", "models/device_server.py"),
     "pickle.Unpickler": (),
     "shelve.open": (),
     "subprocess.Popen": (
