@@ -96,7 +96,7 @@ def test_path(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["fetch", "nothing"], 1, "no model is called nothing; there are good, absent"),
         (["fetch"], 2, "needs the name of a model, one of good, absent"),
         (["path"], 2, "needs the name of a model, one of good, absent"),
-        (["burn", "good"], 2, "invalid choice"),
+        (["burn", "good"], 2, "must be one of"),
         (["remove"], 2, "mirkit models remove needs the name of a model, one of good, absent"),
         (["remove", "nothing"], 1, "no model is called nothing; there are good, absent"),
     ],
