@@ -256,7 +256,7 @@ def test_a_full_disk_is_reported_as_one(track: Path, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr("mirkit.clips.cut.file_digest", full_link)
         failure = crop(track).failures["crop"]
-    assert failure == f"{track}: cannot work on: the disk is full; free some space and run the same command again"
+    assert failure == "cannot work on it: the disk is full; free some space and run the same command again"
     assert crop(track).ok
 
 

@@ -163,7 +163,8 @@ def below(message: str, path: Path) -> str:
         The track: a folder, or a loose file.
     """
     path = Path(os.path.abspath(path))
-    message = message.removeprefix(f"{printable(path)}: ")
+    if message.startswith(own := f"{printable(path)}: "):
+        message = re.sub(r"^cannot ([a-z ]+): ", r"cannot \1 it: ", message.removeprefix(own))
     folder = path if path.is_dir() else path.parent
     # Not within a command, whose paths are quoted.
     return re.sub(rf"(?<![\"'\w]){re.escape(printable(folder) + os.sep)}", "", message)
