@@ -53,6 +53,7 @@ def test_other_work_is_still_a_default_and_says_so() -> None:
     assert (others.basis, others.seconds) == ("other", pytest.approx(2 * (4.0 + 1.5)))
     again = estimate({"A": TODO | {"beats": "an older formula"}}, 2.0, BACKENDS, Settings())
     assert again.basis == "other", "what is stored already is not measured again"
+    assert estimate({"A": dict.fromkeys(TODO, "overwrite")}, 2.0, BACKENDS, Settings()).basis == "measured"
 
 
 @pytest.mark.parametrize(

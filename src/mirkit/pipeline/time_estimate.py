@@ -143,7 +143,9 @@ def _kinds_of_work(stages: Mapping[str, str], backends: Mapping[str, str], setti
         task = stage(name).task
         method = backends.get(task) or "" if task else ""
         names.append(" ".join(filter(None, (name, _method(task, method, settings)))) if method else name)
-    measured = sorted(f"{name}: {stages[name]}" for name in stages if name != "separate")
+    # With --overwrite, as for a new track, nothing that is stored is used.
+    reasons = {name: "new" if why == "overwrite" else why for name, why in stages.items()}
+    measured = sorted(f"{name}: {why}" for name, why in reasons.items() if name != "separate")
     if measured:
         # What the pass over the audio computes depends on all stages, and on whether some of it is stored.
         names.append(f"{MEASURE} {sha256(' '.join((*names, *measured)).encode()).hexdigest()[:12]}")
