@@ -214,7 +214,7 @@ def test_a_tokenizer_counts_exactly(tmp_path: Path) -> None:
     count = counter(tmp_path / "tokenizer.json")
     assert count("deep house music") == 3
     (tmp_path / "no.json").write_text("{}")
-    with pytest.raises(SettingsError, match="no tokenizer"):
+    with pytest.raises(SettingsError, match="not a tokenizer"):
         counter(tmp_path / "no.json")
 
 

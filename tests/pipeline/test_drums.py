@@ -225,7 +225,7 @@ def test_output_is_a_copy(track: Path, tmp_path: Path, capsys: Any) -> None:
     assert main([*command, "--output", str(target)]) == 0, "also when there is nothing to do"
     assert target.is_file()
     assert main(["drums", str(track.parent), "--batch", "--output", str(target)]) == 2
-    assert "--output is for one track" in capsys.readouterr().err
+    assert "--output is for the MIDI file of one track" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("in_process")

@@ -93,6 +93,7 @@ full = "Describe\\nthis."
         "model": "htdemucs",
         "two_stems": "vocals",
         "format": "mp3",
+        "bits": None,
         "bitrate": 192,
         "shifts": 0,
         "overlap": 0.0,
