@@ -83,7 +83,7 @@ def test_a_track_that_nobody_may_write_to(library: Path) -> None:
     run = mirkit("loudness", library, "--batch", "--jobs", "1", preexec_fn=give_up_roots_rights)
     (library / "B").chmod(0o755)
     assert run.returncode == 1
-    assert "FAILED B: cannot lock: no permission; make the folder writable" in run.stderr
+    assert "FAILED B: cannot lock it: no permission; make the folder writable" in run.stderr
     assert measured(library) == ["A", "C"]
 
 
