@@ -115,7 +115,7 @@ def test_a_data_set_that_nobody_may_write_to(library: Path) -> None:
             folder.chmod(0o755)
     assert (done.returncode, done.stderr) == (0, ""), "what is done stays so"
     assert run.returncode == 1
-    assert "B: cannot lock: no permission" in run.stderr
+    assert "B: cannot lock it: no permission" in run.stderr
     assert "3 tracks" in looked.stdout
 
 
