@@ -244,7 +244,7 @@ def test_a_file_system_that_cannot_lock(
     monkeypatch.setattr(fcntl, "flock", refuse)
     assert here("loudness", library, "--batch") == 1
     said = capsys.readouterr().err
-    assert "FAILED B: cannot lock: this file system cannot lock files; mount it with locks" in said
+    assert "FAILED B: cannot lock it: this file system cannot lock files; mount it with locks" in said
     assert "Traceback" not in said
     assert measured(library) == ["A", "C"]
     assert list(library.rglob(f"{atomic.LOCK_NAME}*")) == []
