@@ -103,8 +103,8 @@ class SignalExtractor:
             of_mono.push(mono)
         if self._onset:
             self._onset.push_samples(mono)
-        if self._stem_onsets:
-            self._stem_onsets.push_samples(mono)
+            if self._stem_onsets:
+                self._stem_onsets.push_flux(self._onset.last_flux)
         if self._stft:
             self._push_frames(self._stft.push(mono))
 
@@ -118,6 +118,7 @@ class SignalExtractor:
             pulses = self._onset.finish()
             curves |= {"onset": pulses, "onsets": pulses.all_onsets}
             if self._stem_onsets:
+                self._stem_onsets.push_flux(self._onset.last_flux)
                 curves["stem_onsets"] = self._stem_onsets.finish(pulses.all_onsets)
         return {kind: curve for kind, curve in curves.items() if kind in self._wanted}
 

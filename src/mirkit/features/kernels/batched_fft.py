@@ -122,6 +122,7 @@ def _turns_of(angles: FloatArray) -> Float32:
     return np.stack((np.cos(2 * np.pi * angles), -np.sin(2 * np.pi * angles)), axis=-1).astype(np.float32).ravel()
 
 
+_TOGETHER = np.uint64(8)
 _HALVING = _turns_of(np.arange(POINTS) / (2 * POINTS))
 
 # Indices are unsigned: for signed ones, numba adds a branch for negative indices, which prevents vectorization.
@@ -138,11 +139,14 @@ def transpose(x, hop, rows) -> None:  # type: ignore[no-untyped-def]
     rows : float32 array
         Receives the columns, as a flat array in row-major order.
     """
+    # Eight columns at once: more may evict each other from the cache before all of their samples are used.
     step = np.uint64(hop)
     columns = np.uint64(len(rows)) // step
-    for i in range(step):
-        for j in range(columns):
-            rows[i * columns + j] = x[i + j * step]
+    for left in range(np.uint64(0), columns, _TOGETHER):
+        right = left + _TOGETHER if left + _TOGETHER < columns else columns
+        for i in range(step):
+            for j in range(left, right):
+                rows[i * columns + j] = x[i + j * step]
 
 
 @kernel(fastmath={"contract"})
@@ -161,10 +165,12 @@ def load(rows, source, window, mean, buffer) -> None:  # type: ignore[no-untyped
         Receives the frames.
     """
     one = np.uint64(1)
-    for i in range(np.uint64(2 * POINTS)):
-        s, w, o = source[i], window[i], (i & one) * _IMAGINARY + (i >> one) * _LANES
+    for i in range(np.uint64(POINTS)):
+        k, o = i + i, i * _LANES
+        r, s, v, w = source[k], source[k + one], window[k], window[k + one]
         for j in range(_LANES):
-            buffer[o + j] = (rows[s + j] - mean[j]) * w
+            buffer[o + j] = (rows[r + j] - mean[j]) * v
+            buffer[o + j + _IMAGINARY] = (rows[s + j] - mean[j]) * w
 
 
 @kernel(fastmath={"contract"})

@@ -386,6 +386,11 @@ class OnsetExtractor:
     pulses : bool
         Whether beats will be tracked; otherwise the result holds nothing but the onsets.
 
+    Attributes
+    ----------
+    last_flux : float32 array, shape=(frames, 2, 5)
+        What :class:`LowFlux` measured of the samples that were pushed last, or at the end.
+
     Examples
     --------
     Bursts of noise every half second, the first one after a quarter:
@@ -413,6 +418,7 @@ class OnsetExtractor:
         self._picker = OnsetPicker()
         self._energy: list[npt.NDArray[np.float32]] = []
         self._low_flux, self._low = LowFlux(), [np.zeros((0, RANGES, COLUMNS), np.float32)]
+        self.last_flux = self._low[0]
         self._rest = np.zeros(1, np.float32)  # the previous sample, then an incomplete step
 
     def push_frames(self, power: FloatArray) -> None:
@@ -424,7 +430,8 @@ class OnsetExtractor:
 
     def push_samples(self, mono: FloatArray) -> None:
         """Take the next samples, shape=(n,), float32."""
-        self._low.append(self._low_flux.push(mono))
+        self.last_flux = self._low_flux.push(mono)
+        self._low.append(self.last_flux)
         signal = np.concatenate((self._rest, mono))
         steps = (len(signal) - 1) // FINE_HOP
         if steps:
@@ -435,7 +442,8 @@ class OnsetExtractor:
 
     def finish(self) -> OnsetCurve:
         """Return the onsets of all samples pushed, and the series for beat tracking."""
-        self._low.append(self._low_flux.finish())
+        self.last_flux = self._low_flux.finish()
+        self._low.append(self.last_flux)
         self._measure(self._held)
         fields = [np.concatenate(field) for field in zip(*self._pulses, strict=True)]
         onsets, all_onsets = self._picker.finish()

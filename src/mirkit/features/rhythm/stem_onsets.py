@@ -71,7 +71,7 @@ class StemOnsetExtractor:
     """Judge the onsets of a mono signal that arrives in blocks, as power frames (2048/512) and as samples."""
 
     def __init__(self) -> None:
-        self._flux = LowFlux()
+        self._flux: LowFlux | None = None
         self._low: list[Matrix] = []
         self._levels: list[npt.NDArray[np.int16]] = []  # steps of DB_STEP, whose size does not depend on the level
 
@@ -86,7 +86,12 @@ class StemOnsetExtractor:
 
     def push_samples(self, mono: FloatArray) -> None:
         """Take the next samples, shape=(n,), float32."""
+        self._flux = self._flux or LowFlux()
         self._low.append(self._flux.push(mono))
+
+    def push_flux(self, flux: npt.NDArray[np.float32]) -> None:
+        """Take, instead of samples, what a ``LowFlux`` has measured of them."""
+        self._low.append(flux)
 
     def finish(self, onsets: Onsets) -> StemOnsets:
         """Judge the onsets of the signal."""
@@ -100,7 +105,8 @@ class StemOnsetExtractor:
         """Return what the network sees of the onsets at these times, shape=(n, inputs)."""
         none = np.zeros((1, len(_EDGES) + len(_PEAK_EDGES) - 2), np.int16)
         levels = np.concatenate(self._levels or [none]) * np.float32(DB_STEP)
-        low = np.concatenate((*self._low, self._flux.finish(), np.zeros((1, RANGES, COLUMNS), np.float32)))
+        rest = (self._flux.finish(),) if self._flux else ()
+        low = np.concatenate((*self._low, *rest, np.zeros((1, RANGES, COLUMNS), np.float32)))
         levels, peaks = np.split(levels, [len(_EDGES) - 1], axis=1)
         floor = levels.max() - _RANGE_DB
         peaks = np.where(_loudest_within(levels) > floor, peaks, _peaks_of_noise())
