@@ -184,6 +184,30 @@ atexit.register(held.__exit__, None, None, None)
     assert bench.run("float64", between=hold)["compiled"] == 1
 
 
+@posix
+def test_what_another_process_has_archived_is_loaded_while_it_still_compiles(bench: Bench, archived: Path) -> None:
+    hold = f"""
+import shutil, threading, time
+from pathlib import Path
+from mirkit.store import compiled
+compiled._PATIENCE = 3600
+from mirkit.store.atomic import lock
+root = compiled._root()
+root.mkdir(parents=True, exist_ok=True)
+held = lock(root)
+held.__enter__()
+import atexit
+atexit.register(held.__exit__, None, None, None)
+def archive():
+    time.sleep(1)
+    for path in Path({str(archived)!r}, "mirkit").glob("kernels-*.zip"):
+        os.replace(shutil.copy(path, root / "copy"), root / path.name)
+threading.Thread(target=archive).start()
+"""
+    result = bench.run("int64", between=hold)
+    assert (result["compiled"], result["loaded"]) == (0, 1)
+
+
 KILL = """
 import signal
 real, left = os.replace, {n}

@@ -35,7 +35,7 @@ from typing import Any, TypeVar
 from mirkit.activity import announced
 from mirkit.errors import MirkitError, SettingsError
 from mirkit.features.kernels.kernel import KERNELS
-from mirkit.store.atomic import atomic_write, lock, machine, remove_orphans
+from mirkit.store.atomic import LockedError, atomic_write, lock, machine, remove_orphans
 
 T = TypeVar("T")
 
@@ -45,8 +45,10 @@ _PREFIX = "mirkit-kernels-"
 _FOLDER = re.compile(rf"{_PREFIX}([0-9a-f]{{8}})-(\d+)-\w+")
 #: numba takes settings from a file of this name in the working folder; some of them name files that it overwrites.
 _NUMBA_SETTINGS = ".numba_config.yaml"
-#: Seconds to wait for another process that compiles; a kernel takes less than one.
-_PATIENCE = 20.0
+#: Seconds to wait for another process that compiles; a kernel takes less than one, but far more on a busy machine.
+_PATIENCE = 60.0
+#: Seconds between two looks at the archive meanwhile.
+_TICK = 0.5
 #: Free bytes that a folder must have: twice the size of all kernels.
 _MIN_FREE = 4 << 20
 #: Number of kernels that a run compiles with the methods of this package.
@@ -148,16 +150,21 @@ def _first_call(kernel: Any) -> Iterator[None]:
     function = kernel.py_func
     source, name = Path(function.__code__.co_filename).stem, re.sub("[<>]", "", function.__qualname__)
     start = f"{source}.{name}-{function.__code__.co_firstlineno}."  # of the names of its files
-    if _cache.process != os.getpid() or any(Path(path).name.startswith(start) for path in _cache.archived):
+
+    def is_archived() -> bool:
+        return any(Path(path).name.startswith(start) for path in _cache.archived)
+
+    if _cache.process != os.getpid() or is_archived():
         yield
         return
     started = time.perf_counter()
-    with announced(COMPILING), _one_at_a_time():
+    with announced(COMPILING), _one_at_a_time(is_archived) as is_ours:
         with _lock:
             _refresh()
         yield
-        with _lock:
-            _publish()
+        if is_ours:
+            with _lock:
+                _publish()
     _cache.seconds += time.perf_counter() - started
 
 
@@ -167,17 +174,30 @@ def compile_seconds() -> float:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Hold the lock of the archives; go on without it where the file system has none, or another process stands."""
+def _one_at_a_time(is_done: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    """Hold the lock of the archives; go on without it where the file system has none, or another process stands.
+
+    It is not waited for any longer when ``is_done``, as the process that holds it may compile one kernel after the
+    other. Yields False then, and True otherwise.
+    """
     root = _root()
+    deadline = time.monotonic() + _PATIENCE
     with ExitStack() as held:
-        if root is not None and not _cache.alone:
+        while root is not None and not _cache.alone:
             try:
                 root.mkdir(parents=True, exist_ok=True)
-                held.enter_context(lock(root, _PATIENCE))
+                held.enter_context(lock(root, min(_TICK, _PATIENCE)))
+                break
+            except LockedError:
+                with _lock:
+                    _refresh()
+                if is_done():
+                    yield False
+                    return
+                _cache.alone = time.monotonic() > deadline
             except (MirkitError, OSError):
                 _cache.alone = True
-        yield
+        yield True
 
 
 def _refresh() -> None:
