@@ -30,6 +30,7 @@ REASONS = [
     (r"the user manual is not available", True),
     (r"(zsh|fish) is not installed", True),
     (r"needs chromium and chromedriver", not available()),
+    (r"npm cannot fetch axe-core@[\d.]+", True),
     # not possible with this file system, user or processor
     (r"no file system can be mounted here", True),
     (r"needs to mount", not ROOT),

@@ -64,9 +64,10 @@ class Browser:
             self._process.terminate()
             self._process.wait(10)
 
-    def open(self, path: Path) -> None:
-        """Open a file and wait until it is loaded."""
-        self._send("POST", f"{self._session}/url", {"url": path.resolve().as_uri()})
+    def open(self, path: Path, view: str = "") -> None:
+        """Open a file, or one view of it, and wait until it is loaded."""
+        self._send("POST", f"{self._session}/url", {"url": "about:blank"})
+        self._send("POST", f"{self._session}/url", {"url": path.resolve().as_uri() + (view and f"#{view}")})
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Run a function body in the page and give what it returns."""
@@ -82,6 +83,42 @@ class Browser:
         """Type into an element."""
         found = self._send("POST", f"{self._session}/element", {"using": "css selector", "value": selector})
         self._send("POST", f"{self._session}/element/{found[_ELEMENT]}/value", {"text": text})
+
+    def drag(self, selector: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag with the mouse between two places of an element, given as shares of its width and height."""
+        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        first, *others = self._moves(selector, start, middle, end)
+        self._mouse(first, {"type": "pointerDown", "button": 0}, *others, {"type": "pointerUp", "button": 0})
+
+    def point(self, selector: str, place: tuple[float, float]) -> None:
+        """Move the mouse to a place of an element, given as shares of its width and height."""
+        self._mouse(*self._moves(selector, place))
+
+    def _moves(self, selector: str, *places: tuple[float, float]) -> list[dict[str, Any]]:
+        x, y, w, h = self.run(
+            "const element = document.querySelector(arguments[0]); element.scrollIntoView({block: 'center'});"
+            "const box = element.getBoundingClientRect(); return [box.x, box.y, box.width, box.height]",
+            selector,
+        )
+        move = {"type": "pointerMove", "duration": 0, "origin": "viewport"}
+        return [move | {"x": round(x + across * w), "y": round(y + down * h)} for across, down in places]
+
+    def _mouse(self, *actions: dict[str, Any]) -> None:
+        mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": actions}
+        self._send("POST", f"{self._session}/actions", {"actions": [mouse]})
+
+    def phone(self, width: int = 390, height: int = 844) -> None:
+        """Show the pages as a phone does."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self._command("Emulation.setDeviceMetricsOverride", screen)
+
+    def media(self, kind: str = "", *, dark: bool = False) -> None:
+        """Show the pages as they are printed ("print"), or in dark colors."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._command("Emulation.setEmulatedMedia", {"media": kind, "features": [scheme]})
+
+    def _command(self, name: str, parameters: dict[str, Any]) -> None:
+        self._send("POST", f"{self._session}/goog/cdp/execute", {"cmd": name, "params": parameters})
 
     def until(self, script: str, seconds: float = 20.0) -> Any:
         """Wait until an expression is true in the page."""

@@ -11,6 +11,7 @@ from library import make_track
 from mirkit import engines
 from mirkit.cli import main
 from mirkit.engines import run_serially
+from mirkit.report import FOLDER
 
 HOSTILE = "<script>document.title='broken'</script>"
 
@@ -45,3 +46,12 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def music(measured: Path, tmp_path: Path) -> Path:
     """A copy that a test may change; times of change are kept."""
     return Path(shutil.copytree(measured, tmp_path / "my music"))
+
+
+@pytest.fixture(scope="session")
+def site(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    music = Path(shutil.copytree(measured, tmp_path_factory.mktemp("site") / "my music"))
+    with pytest.MonkeyPatch.context() as patch:  # in this process: no time for workers
+        patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
+        assert main(["report", str(music), "--jobs", "1", "--quiet"]) == 0
+    return music / FOLDER

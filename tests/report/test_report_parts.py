@@ -131,7 +131,8 @@ def test_everything_is_escaped() -> None:
         "title": HOSTILE,
         "name": HOSTILE,
         "by": [HOSTILE],
-        "chips": [(HOSTILE, HOSTILE)],
+        "chips": [(HOSTILE, HOSTILE, HOSTILE)],
+        "silent": True,
         "problems": [HOSTILE],
         "warnings": [HOSTILE],
         "groups": [
@@ -147,7 +148,7 @@ def test_everything_is_escaped() -> None:
     }
     html = render("track.html", stamp="", version="1", page=page).decode()
     assert "<script>alert" not in html
-    assert html.count("</script>") == 5  # the page's own
+    assert html.count("</script>") == 6  # the page's own
     data = html.split('id="data">')[1].split("</script>")[0]
     assert json.loads(data) == {HOSTILE: HOSTILE}
     assert '"&#39;' not in html.replace("&#34;&#39;", "")  # no quote is left that could end an attribute

@@ -61,6 +61,7 @@ def test_pages_hold_what_is_known(music: Path, capsys: pytest.CaptureFixture[str
         pytest.approx(content["values"]["lufs"], rel=1e-4),
         pytest.approx(whole["values"]["lufs"][1]),
     ]
+    assert list(script(music, "values")) == expected
     texts = script(music, "texts")
     assert texts[0] == {"track": 0, "music_flamingo_full": "A calm beat."}
 
@@ -143,7 +144,8 @@ def test_a_bad_track_is_one_line_and_the_others_are_there(music: Path, capsys: p
         assert "2 with problems" in out
     assert not list((music / FOLDER / "tracks").glob("a-one*"))
     assert 'class="notice"' in page(music, "b-two").read_text()  # the rest of it is shown
-    assert set(script(music, "set")["problems"]) == {"A - One", "B - Two"}
+    (failed,) = (group for group in script(music, "set")["look"] if group["id"] == "failed")
+    assert {name for _, name, *_ in failed["rows"]} == {"A - One", "B - Two"}
 
 
 def test_sounds_can_be_copied(music: Path, capsys: pytest.CaptureFixture[str]) -> None:

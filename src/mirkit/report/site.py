@@ -19,7 +19,8 @@ from mirkit.dataset.statistics import read_table, statistics
 from mirkit.engines import ItemResult
 from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError, printable
 from mirkit.report import media
-from mirkit.report.set_page import features_content, read_rows, set_content
+from mirkit.report.attention import needs_a_look
+from mirkit.report.set_page import features_content, read_copies, read_rows, rows_of, set_content, values_content
 from mirkit.report.track_page import track_content
 from mirkit.staleness import is_mark_current, mark_of
 from mirkit.store import FileBatch, make_folder, remove_file, remove_orphans, stamp_of
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 FOLDER = "mirkit-report"
 #: Version of the content and the layout of a track's page. Raise it with any change to ``track_page``, ``encode``,
 #: ``media`` or ``templates/track.html`` that changes a page, so that existing reports are written again.
-PAGE_VERSION = 7
+PAGE_VERSION = 8
 #: Number of pages that are written in this process, because starting others takes longer.
 _FEW = 32
 #: The start of a track's page, which holds a hash of its inputs.
@@ -42,8 +43,8 @@ _STAMP = re.compile(rb'<meta name="mirkit-stamp" content="(\w*)">')
 #: The start of the data set's page, and of the style sheet and the scripts.
 _INDEX = b'<meta name="generator" content="mirkit report">'
 _MARK = b"/* mirkit report */\n"
-ASSETS = ("report.css", "common.js", "set.js", "track.js")
-DATA = ("KEYS", "SET", "TEXTS")
+ASSETS = ("report.css", "common.js", "shell.js", "list.js", "charts.js", "set.js", "track.js")
+DATA = ("KEYS", "SET", "VALUES", "TEXTS")
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,7 @@ def _put_page(page: PageJob, batch: FileBatch) -> PageOutcome:
     except MirkitError as error:
         problems.append(str(error))
     try:
-        content, unread = track_content(page.track, audio)
+        content, unread = track_content(page.track, audio, page.name)
     except MirkitError as error:  # there is nothing to show
         return PageOutcome(page.name, (str(error),))
     problems += [line for line in unread if line not in problems]
@@ -292,18 +293,21 @@ def _write_set(report: ReportPlan, failed: dict[str, list[str]]) -> None:
     table = read_table(report.root, where=report.where)
     result = statistics(table)
     pages = {name: file for name, file in report.pages.items() if (report.out / "tracks" / file).exists()}
-    content = set_content(table, result, read_rows(report.root), pages)
-    content["problems"] = failed
+    known = read_rows(report.root)
+    rows = rows_of(table, known)
+    look = needs_a_look(table, result, rows, failed, read_copies(report.root))
+    title = report.root.name if report.root.is_dir() else report.root.stem
+    content = set_content(table, result, known, pages, look) | {"folder": title}
     order = [
         {"name": name, "page": pages[name], "title": row["title"]}
-        for name, row in zip(content["names"], content["rows"], strict=True)
+        for name, row in zip(content["names"], rows, strict=True)
         if name in pages
     ]
-    texts = [{"track": i, **row.pop("texts")} for i, row in enumerate(content["rows"]) if "texts" in row]
+    texts = [{"track": i, **row["texts"]} for i, row in enumerate(rows) if "texts" in row]
     content["texts"] = len(texts)
-    title = report.root.name if report.root.is_dir() else report.root.stem
     contents = [_MARK + asset(name) for name in ASSETS]
-    contents += [script("KEYS", features_content(table, result, order)), script("SET", content), script("TEXTS", texts)]
+    contents += [script("KEYS", features_content(table, result, order, title)), script("SET", content)]
+    contents += [script("VALUES", values_content(table)), script("TEXTS", texts)]
     contents.append(render("set.html", title=title, version=__version__, tracks=result.tracks))
     for output, data in zip(report.files(), contents, strict=True):
         output.write(data)
@@ -318,7 +322,7 @@ def render(template: str, **values: Any) -> bytes:
 @cache
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     def as_data(value: Any) -> Markup:
         """Encode JSON for a script element, with characters escaped that could end the element."""
@@ -333,6 +337,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters["data"] = as_data
+    environment.filters["breakable"] = lambda name: escape(name).replace("_", Markup("_<wbr>"))
     return environment
 
 

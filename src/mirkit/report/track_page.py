@@ -24,8 +24,10 @@ from mirkit.catalog import (
 from mirkit.dataset.audit import read_audit
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
 from mirkit.features.harmony.chord_symbols import short_form, third_of
-from mirkit.features.types import ANALYSIS_RATE, OTHER_METER, Unknown
+from mirkit.features.types import ANALYSIS_RATE, OTHER_METER, SILENT, Unknown
+from mirkit.report.attention import CONFIDENCES, two_digits, unsure
 from mirkit.report.encode import SERIES, series, stored_waveform, to_base64, waveform
+from mirkit.report.spelling import key_spelling, note_name
 from mirkit.store import (
     Provenance,
     as_number,
@@ -39,7 +41,7 @@ from mirkit.store import (
     read_sections,
 )
 from mirkit.store.midi_notes import midi_notes
-from mirkit.track import MIDI_NAMES, NOTES_MIDI, Track
+from mirkit.track import MIDI_NAMES, MIX, NOTES_MIDI, Track
 from mirkit.track.clip import clip_folders, cut_in
 
 T = TypeVar("T")
@@ -64,7 +66,7 @@ _MAX_NOTES = 20_000
 _UNITS = {"duration": "s", "sample_rate": "Hz", "bandwidth": "Hz", "tempo_second_candidate": "BPM"}
 
 
-def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def track_content(track: Track, audio: Mapping[str, str], path: str = "") -> tuple[dict[str, Any], list[str]]:
     """Read what a track's page shows.
 
     Parameters
@@ -72,6 +74,8 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
     track : Track
     audio : mapping
         Source (mix or stem) -> address of its audio, relative to the page.
+    path : str
+        Path of the track from the folder that the report describes.
 
     Returns
     -------
@@ -100,7 +104,9 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
     except MirkitError as error:
         problems.append(str(error))
     beats, downbeats, onsets = _events(track, problems)
+    silent = _reasons(provenance).get("lufs") == SILENT.reason and as_number(info.get("lufs")) is None
     data = {
+        "path": path,
         "duration": duration or 0.0,
         "peaks": peaks,
         "beats": beats,
@@ -114,13 +120,17 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
         "audio": dict(audio),
         "values": {row.name: value for row in ALL_SPECS if (value := as_number(info.get(row.name))) is not None},
     }
+    if silent:  # its lanes would be empty
+        data |= {name: [] for name in ("beats", "downbeats", "onsets", "sections", "chords", "midi")}
+        data |= {"curves": {}, "audio": {name: address for name, address in audio.items() if name == MIX}}
     tags = metadata.get("tags") if isinstance(metadata.get("tags"), dict) else {}
     page = {
         "data": data,
         "name": track.name,
         "title": str(tags.get("title") or track.name),  # type: ignore[union-attr]
         "by": [str(tags[tag]) for tag in ("artist", "album", "genre", "year") if tags.get(tag)],  # type: ignore[union-attr, index, call-overload]
-        "chips": _chips(info, metadata, duration),
+        "chips": _chips(info, metadata, duration, silent=silent),
+        "silent": silent,
         "groups": _features(info, provenance),
         "texts": [(name, info[name]) for name in (FACTS, *TEXT_KEYS) if isinstance(info.get(name), str)],
         "metadata": [row for row in (_metadata_row(name, label, provenance) for name, label in METADATA) if row],
@@ -225,28 +235,47 @@ def notes(path: Path) -> list[tuple[float, int, int, float]]:
         ) from error
 
 
-def _chips(info: Mapping[str, Any], metadata: Mapping[str, Any], duration: float | None) -> list[tuple[str, str]]:
-    """Labels and values at the top of the page."""
-    chips = [("tempo", f"{bpm:.1f} BPM" if (bpm := as_number(info.get("bpm"))) else "no steady tempo")]
-    key, mode, meter = (info.get(name) for name in ("key", "mode", "time_signature"))
-    if key in PITCH_CLASSES:
-        chips.append(("key", f"{key} {mode if mode in MODES else ''}".strip()))
-    if meter in TIME_SIGNATURES and meter != OTHER_METER:
-        chips.append(("meter", str(meter)))
-    if (voice := info.get("voice")) in VOICES:
-        chips.append(("voice", str(voice)))
-    if (level := as_number(info.get("lufs"))) is not None:
-        chips.append(("loudness", f"{level:.1f} LUFS"))
+def _chips(
+    info: Mapping[str, Any], metadata: Mapping[str, Any], duration: float | None, *, silent: bool
+) -> list[tuple[str, str, str]]:
+    """Label, value and remark of the facts at the top of the page."""
+    bpm, level = as_number(info.get("bpm")), as_number(info.get("lufs"))
+    key, mode, meter, voice = (info.get(name) for name in ("key", "mode", "time_signature", "voice"))
+    known = {"bpm": bpm, "key": key if key in PITCH_CLASSES else None, "mode": mode if mode in MODES else None}
+    known["meter"] = meter if meter in TIME_SIGNATURES and meter != OTHER_METER else None
+    sure = {name: as_number(info.get(field)) for name, field in CONFIDENCES.items()}
+    notes = {name: f"unsure, confidence {two_digits(sure[name] or 0.0)}" for name in unsure(known | {"sure": sure})}
+    chips = []
+    if bpm is not None:
+        chips.append(("tempo", f"{bpm:.1f} BPM", notes.get("tempo", "")))
+    elif not silent:
+        chips.append(("tempo", "no steady tempo", ""))
+    if known["key"] is not None:
+        name = key_spelling(str(key), str(mode)) if known["mode"] else str(key)
+        chips.append(("key", name, notes.get("key", "")))
+    if known["meter"] is not None:
+        chips.append(("meter", str(meter), notes.get("meter", "")))
+    if voice in VOICES:
+        chips.append(("voice", str(voice), ""))
+    if level is not None:
+        chips.append(("loudness", f"{level:.1f} LUFS".replace("-", "−"), ""))
     if duration:
-        chips.append(("length", f"{int(duration) // 60}:{duration % 60:04.1f}"))
+        minutes, seconds = divmod(round(duration, 1), 60)
+        chips.append(("length", f"{int(minutes)}:{seconds:04.1f}", ""))
     if metadata.get("codec"):
-        chips.append(("file", f"{metadata['codec']}, {(as_number(metadata.get('sample_rate')) or 0) / 1000:g} kHz"))
+        rate = (as_number(metadata.get("sample_rate")) or 0) / 1000
+        chips.append(("file", f"{metadata['codec']}, {rate:g} kHz", ""))
     return chips
+
+
+def _reasons(provenance: Provenance) -> dict[str, str]:
+    """Return why values are unknown."""
+    return {name: reason for entry in provenance.stages.values() for name, reason in entry.reasons.items()}
 
 
 def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str, list[dict[str, Any]]]]:
     """Features by module: value, unit and description, or why the value is unknown."""
-    reasons = {name: reason for entry in provenance.stages.values() for name, reason in entry.reasons.items()}
+    reasons = _reasons(provenance)
     groups: dict[str, list[dict[str, Any]]] = {}
     for name in (*INFO_KEYS, *(row.name for row in REQUESTED if row.name in info)):
         if name == FACTS:  # shown with the captions
@@ -259,7 +288,7 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
         line = {
             "key": name,
             "value": "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value),
-            "unit": f"MIDI note, {_note_name(value)}"
+            "unit": f"MIDI note, {note_name(value)}"
             if row.unit == "MIDI note" and isinstance(value, float)
             else row.unit,
             "description": row.description,
@@ -268,12 +297,6 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
         }
         groups.setdefault(stage(row.stage).section, []).append(line)
     return list(groups.items())
-
-
-def _note_name(pitch: float) -> str:
-    """Name of the nearest note, with middle C as C4."""
-    octave, pitch_class = divmod(round(pitch), 12)
-    return f"{PITCH_CLASSES[pitch_class]}{octave - 1}"
 
 
 def as_text(value: Any) -> str | None:

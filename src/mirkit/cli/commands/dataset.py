@@ -134,6 +134,7 @@ def split(arguments: argparse.Namespace) -> int:
 def _compared(arguments: argparse.Namespace) -> "tuple[output.TrackSelection, Duplicates]":
     """Return the tracks of a folder that are not excluded, and the duplicates among them."""
     from mirkit.dataset.duplicates.find import find_duplicates
+    from mirkit.dataset.duplicates.kept import keep_duplicates
     from mirkit.dataset.library import Library
 
     selection = output.TrackSelection.below(Path(arguments.path))
@@ -141,7 +142,9 @@ def _compared(arguments: argparse.Namespace) -> "tuple[output.TrackSelection, Du
     printable = not (arguments.quiet or arguments.json)
     bar = progress(count, _READING_SECONDS * count, shown=printable)
     with Library.open(arguments.path) as library, bar as advance:
-        return selection, find_duplicates(selection.tracks, advance, library)
+        same = find_duplicates(selection.tracks, advance, library)
+        keep_duplicates(library, selection.tracks, same.groups)
+    return selection, same
 
 
 def _output(arguments: argparse.Namespace) -> "Output | None":

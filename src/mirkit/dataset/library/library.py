@@ -303,6 +303,17 @@ class Library:
         if self._file.exists:
             self._file.write(work)
 
+    def note(self, name: str) -> str:
+        """Return a text that is kept about the data set, or ""."""
+        stored = self._file.read("SELECT value FROM notes WHERE name = ?", (name,))
+        return next((value for (value,) in stored if isinstance(value, str)), "")
+
+    def keep_note(self, name: str, value: str) -> None:
+        """Keep a text about the data set."""
+        self._file.write(
+            lambda connection: connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+        )
+
     def clip_sources(self) -> dict[bytes, set[str]]:
         """Return the sources that clips may have been cut from, of tracks that are not excluded.
 

@@ -100,31 +100,37 @@ function grid(pen, w, h, strong) {
 function ruler(pen, w, h) {
   const step = [.1, .5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].find((s) => s / (to - from) * w > 64) || 7200;
   pen.fillStyle = M.color("faint"); pen.textAlign = "left";
-  for (let t = Math.ceil(from / step) * step; t < to; t += step) { pen.fillRect(Math.round(x(t, w)), h - 6, 1, 6); pen.fillText(M.clock(t, step < 1), x(t, w) + 4, h - 4); }
+  for (let t = Math.ceil(from / step) * step; t < to; t += step) { pen.fillRect(Math.round(x(t, w)), h - 6, 1, 6); const text = M.clock(t, step < 1), left = x(t, w) + 4; if (left + pen.measureText(text).width < w) pen.fillText(text, left, h - 4); }
 }
 
 /* ---- lanes */
-function lane(label, description, tall, draw, { part, color = part, controls = [], tip } = {}) {
-  const canvas = el("canvas"); canvas.style.height = tall + "px";
+/* `scale`: texts at heights (0 to 1 from the top) beside the lane; `alt`: what the drawing shows, for those who do not see it. */
+function lane(label, description, tall, draw, { part, color = part, controls = [], tip, scale = [], alt } = {}) {
+  const canvas = el("canvas", { role: "img", "aria-label": alt || `${label} over time` }); canvas.style.height = tall + "px";
   const dot = color ? el("i") : null;
   if (dot) dot.style.background = `var(--${color})`;
-  const box = el("div", { class: "lane", "data-part": part }, el("div", {}, el("span", {}, dot, el("div", {}, label, description ? el("small", {}, description) : null)), ...controls), canvas);
-  lanes.append(box); canvases.push(canvas);
-  M.fit(canvas, (pen, w, h) => { pen.beginPath(); pen.rect(0, 0, w, h); pen.clip(); draw(pen, w, h); });
+  const marks = el("div", { class: "scale", "aria-hidden": "true" }, ...scale.map(([at, text]) => { const mark = el("span", {}, text); mark.style.top = 100 * at + "%"; return mark; }));
+  lanes.append(el("div", { class: "lane", "data-part": part }, el("div", { class: "head" }, el("span", { class: "name" }, dot, el("div", {}, label, description ? el("small", {}, description) : null)), marks, ...controls), canvas));
+  canvases.push(canvas);
+  M.fit(canvas, (pen, w, h) => {
+    pen.beginPath(); pen.rect(0, 0, w, h); pen.clip(); draw(pen, w, h);
+    if (M.isNarrow()) for (const [at, text] of scale) edgeLabel(pen, text, Math.min(h - 3, Math.max(10, at * h + 4)));
+  });
   let start = null;
+  const timeAt = (event) => { const box = canvas.getBoundingClientRect(); return from + (event.clientX - box.left) / box.width * (to - from); };
   canvas.addEventListener("pointerdown", (event) => { start = { x: event.clientX, from, to, moved: false }; canvas.setPointerCapture(event.pointerId); });
   canvas.addEventListener("pointermove", (event) => {
-    const box = canvas.getBoundingClientRect(), at = from + (event.clientX - box.left) / box.width * (to - from);
+    const box = canvas.getBoundingClientRect();
     if (start) { const far = event.clientX - start.x; if (Math.abs(far) > 4) start.moved = true; if (start.moved) { const by = -far / box.width * (start.to - start.from); view(start.from + by, start.to + by); } return; }
-    M.tip(event, tip ? tip(at, (event.clientY - box.top) / box.height) : M.clock(at));
+    M.tip(event, tip ? tip(timeAt(event), (event.clientY - box.top) / box.height) : M.clock(timeAt(event)));
   });
-  canvas.addEventListener("pointerup", (event) => { const box = canvas.getBoundingClientRect(); if (start && !start.moved) seek(from + (event.clientX - box.left) / box.width * (to - from)); start = null; });
+  canvas.addEventListener("pointerup", (event) => { if (start && !start.moved) seek(timeAt(event)); start = null; });
+  canvas.addEventListener("pointercancel", () => { start = null; });
   canvas.addEventListener("pointerleave", (event) => M.tip(event));
   canvas.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
-    const box = canvas.getBoundingClientRect();
-    zoom(event.deltaY > 0 ? 1.25 : .8, from + (event.clientX - box.left) / box.width * (to - from));
+    zoom(event.deltaY > 0 ? 1.25 : .8, timeAt(event));
   }, { passive: false });
 }
 /* A name at the left edge of a lane, readable over what is drawn there. */
@@ -156,7 +162,7 @@ lane("mix", null, 148, (pen, w, h) => {
   }
   if (layers.onsets) { pen.fillStyle = M.color("onset"); data.onsets.forEach((t) => { if (t >= from && t <= to) pen.fillRect(Math.round(x(t, w)), 13, 1.5, 8); }); }
   ruler(pen, w, h);
-}, { part: "full_mix", controls: parts.length > 1 ? [button("mix", "mix", "Play the mix", mix)] : [], tip: (at) => {
+}, { part: "full_mix", alt: `Waveform of the mix, ${M.clock(total)}`, controls: parts.length > 1 ? [button("mix", "mix", "Play the mix", mix)] : [], tip: (at) => {
   const crop = layers.crops && data.crops.find((c) => at >= c.start && at < c.end);
   return M.clock(at) + (crop ? `\n${crop.name}` : "");
 } });
@@ -177,8 +183,9 @@ if (data.sections.length) lane("sections", null, 34, (pen, w, h) => {
   const sure = section.confidence === null ? "" : `\nconfidence ${section.confidence.toFixed(2)}`;
   return `${section.label}${section.function ? ` (${section.function})` : ""}  ${M.clock(section.start)} to ${M.clock(section.end)}${sure}`;
 } });
-const named = (text, color) => { const word = el("b", {}, text); word.style.color = `var(--${color})`; return word; };
-if (data.chords.some((c) => c.third !== "none")) lane("chords", el("b", {}, named("major", "other"), " ", named("minor", "vocals")), 40, (pen, w, h) => {
+const named = (text, color) => { const dot = el("i"); dot.style.background = `var(--${color})`; return el("span", {}, dot, text); };
+const legend = (rows) => { const box = el("span"); rows.forEach(([name, color]) => box.append(named(name, color), " ")); return box; };
+if (data.chords.some((c) => c.third !== "none")) lane("chords", legend([["major", "other"], ["minor", "vocals"]]), 40, (pen, w, h) => {
   pen.textAlign = "center"; pen.font = "12px system-ui, sans-serif";
   for (const chord of data.chords) {
     const left = x(chord.start, w), wide = x(chord.end, w) - left;
@@ -199,6 +206,10 @@ const line = (curve, bytes, offset, width, pen, w, draw) => {
   const rows = bytes.length / width, a = Math.max(0, Math.floor(from * curve.rate)), b = Math.min(rows, Math.ceil(to * curve.rate) + 1);
   for (let i = a; i < b; i++) draw(x(i / curve.rate, w), bytes[i * width + offset] ? (bytes[i * width + offset] - 1) / 254 : null, x((i + 1) / curve.rate, w));
 };
+/* The value of a series at a time, from its byte: 0 is unknown, 1 to 255 is the range. */
+const valueAt = (curve, bytes, offset, width, [low, high], at) => { const byte = bytes[Math.floor(at * curve.rate) * width + offset]; return byte ? low + (byte - 1) / 254 * (high - low) : null; };
+const levelAt = (...series) => { const value = valueAt(...series); return value === null ? "–" : M.fixed(value, 1); };
+const LOUDNESS = (C.loudness && C.loudness.range) || [-60, 0];
 const loud = (C.loudness && C.loudness.parts) || {};
 STEMS.filter((part) => loud[part] || data.audio[part]).forEach((part) => {
   const bytes = loud[part] && M.bytes(loud[part].data);
@@ -207,9 +218,9 @@ STEMS.filter((part) => loud[part] || data.audio[part]).forEach((part) => {
     if (!bytes) return;
     pen.fillStyle = M.color(part);
     line(loud[part], bytes, 0, 1, pen, w, (left, v, right) => { if (v) { const tall = v * v * (h - 8); pen.fillRect(left, (h - tall) / 2, Math.max(1, right - left - (right - left > 3 ? 1 : 0)), tall); } });
-  }, { part, controls: data.audio[part] ? [button("solo", "S", `Solo ${part}`, () => toggle(solo, part)), button("mute", "M", `Mute ${part}`, () => toggle(muted, part))] : [] });
+  }, { part, alt: `Loudness of the stem ${part} over time`, tip: (at) => `${M.clock(at)}${bytes ? `\n${part} ${levelAt(loud[part], bytes, 0, 1, LOUDNESS, at)} LUFS` : ""}`, controls: data.audio[part] ? [button("solo", "S", `Solo ${part}`, () => toggle(solo, part)), button("mute", "M", `Mute ${part}`, () => toggle(muted, part))] : [] });
 });
-const PITCHES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
+const PITCHES = ["C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
 const pitchName = (pitch) => PITCHES[pitch % 12] + (Math.floor(pitch / 12) - 1);
 function pianoRoll(file, low, high) {
   const rows = high - low + 3, tall = Math.max(48, Math.min(220, 5 * rows)), row = tall / rows, top = (pitch) => (high + 1 - pitch) * row;
@@ -222,9 +233,7 @@ function pianoRoll(file, low, high) {
       pen.globalAlpha = .4 + .6 * velocity / 127;
       pen.fillRect(x(t, w), top(pitch) + .5, Math.max(2, x(end, w) - x(t, w) - 1), Math.max(2, row - 1));
     }
-    pen.font = "11px system-ui, sans-serif";
-    edgeLabel(pen, pitchName(high), 11); edgeLabel(pen, pitchName(low), h - 4);
-  }, { color: file.stem, tip: (at, y) => {
+  }, { color: file.stem, alt: `Notes of the stem ${file.stem}, ${pitchName(low)} to ${pitchName(high)}`, scale: [[(1.5) / rows, pitchName(high)], [(rows - 1.5) / rows, pitchName(low)]], tip: (at, y) => {
     const pitch = high + 1 - Math.floor(y * rows), note = file.notes.find(([t, p, , end]) => p === pitch && at >= t && at < end);
     return `${M.clock(at)}  ${pitchName(Math.max(low, Math.min(high, pitch)))}${note ? `\nvelocity ${note[2]}` : ""}`;
   } });
@@ -240,36 +249,54 @@ data.midi.forEach((file) => {
       const y = h - 5 - (i + 1) * 18;
       pen.fillStyle = M.color("drums");
       file.notes.forEach(([t, note, velocity]) => { if (note === pitch && t >= from - 1 && t <= to) { pen.globalAlpha = .35 + .65 * velocity / 127; pen.beginPath(); pen.roundRect(x(t, w), y + 3, Math.max(3, x(t + .07, w) - x(t, w)), 12, 2); pen.fill(); } });
-      edgeLabel(pen, String(NAMES[pitch] || pitch), y + 13);
     });
-  }, { color: "drums" });
+  }, { color: "drums", alt: "Drum hits", scale: pitches.map((pitch, i) => [(18 * (pitches.length - i) - 4) / (18 * pitches.length + 10), String(NAMES[pitch] || pitch)]),
+    tip: (at, y) => { const i = pitches.length - 1 - Math.floor(y * (18 * pitches.length + 10) / 18 - .25), pitch = pitches[Math.min(pitches.length - 1, Math.max(0, i))], hit = file.notes.find(([t, p]) => p === pitch && Math.abs(t - at) < (to - from) / 150); return `${M.clock(at)}  ${NAMES[pitch] || pitch}${hit ? `\nvelocity ${hit[2]}` : ""}`; } });
 });
 if (C.chroma) {
-  const bytes = M.bytes(C.chroma.data), NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
-  lane("chroma", C.chroma.of === "tonal" ? "bass, other and vocals" : "of the mix", 156, (pen, w, h) => {
+  const bytes = M.bytes(C.chroma.data);
+  lane("chroma", C.chroma.of === "tonal" ? "bass, other, vocals" : "of the mix", 168, (pen, w, h) => {
     const tall = h / 12;
     pen.fillStyle = M.color("accent");
     for (let c = 0; c < 12; c++) line(C.chroma, bytes, c, 12, pen, w, (left, v, right) => { if (v > .04) { pen.globalAlpha = v * v * .95; pen.fillRect(left, h - (c + 1) * tall, right - left + .6, tall - 1); } });
     pen.globalAlpha = 1; grid(pen, w, h, false);
-  }, { tip: (at, y) => `${M.clock(at)}  ${NAMES[Math.min(11, Math.max(0, 11 - Math.floor(y * 12)))]}` });
+  }, { alt: "Weight of the twelve pitch classes over time", scale: PITCHES.map((name, i) => [(11.5 - i) / 12, name]), tip: (at, y) => {
+    const pitch = Math.min(11, Math.max(0, 11 - Math.floor(y * 12))), weight = valueAt(C.chroma, bytes, pitch, 12, [0, 1], at);
+    return `${M.clock(at)}  ${PITCHES[pitch]}${weight === null ? "" : `\nweight ${M.fixed(weight, 2)}`}`;
+  } });
 }
-function lines(label, description, tall, curve, rows) {
-  lane(label, description, tall, (pen, w, h) => {
+/* Lines on the part of the axis that their values fill; `own`: each line has an axis of its own, and no scale is written. */
+function lines(label, description, tall, curve, rows, { unit = "", own = false } = {}) {
+  const spans = rows.map(({ bytes, offset = 0, width = 1, range }) => {
+    const known = [];
+    for (let i = offset; i < bytes.length; i += width) if (bytes[i]) known.push(bytes[i]);
+    known.sort((a, b) => a - b);
+    return known.length ? [known[Math.floor(known.length * .02)], known[known.length - 1]].map((byte) => range[0] + (byte - 1) / 254 * (range[1] - range[0])) : null;
+  });
+  const all = spans.filter(Boolean);
+  if (!all.length) return;
+  const step = 10, common = [Math.floor(Math.min(...all.map(([low]) => low)) / step) * step, Math.ceil(Math.max(...all.map(([, high]) => high)) / step) * step];
+  const y = (n, value, h) => { const [low, high] = own ? spans[n] : common; return h - 6 - (Math.max(low, value) - low) / (high - low || 1) * (h - 12); };
+  const scale = own ? [] : M.ticks(...common, Math.max(1, Math.min(3, tall / 34))).map((value) => [y(0, value, tall) / tall, M.number(value)]);
+  lane(label, rows.length > 1 ? el("span", {}, description, el("br"), legend(rows.map(({ name, color }) => [name, color]))) : description, tall, (pen, w, h) => {
     grid(pen, w, h, false);
-    rows.forEach(([name, color, bytes, offset, width]) => {
+    pen.fillStyle = M.color("line");
+    scale.forEach(([at]) => pen.fillRect(0, Math.round(at * h), w, 1));
+    rows.forEach(({ bytes, offset = 0, width = 1, range, color }, n) => {
+      if (!spans[n]) return;
       pen.strokeStyle = M.color(color); pen.lineWidth = 1.5; pen.lineJoin = "round"; pen.beginPath();
       let down = false;
-      line(curve, bytes, offset, width, pen, w, (left, v) => { if (v === null) { down = false; return; } const y = h - 6 - v * (h - 12); down ? pen.lineTo(left, y) : pen.moveTo(left, y); down = true; });
+      line(curve, bytes, offset, width, pen, w, (left, v) => { if (v === null) { down = false; return; } const at = y(n, range[0] + v * (range[1] - range[0]), h); down ? pen.lineTo(left, at) : pen.moveTo(left, at); down = true; });
       pen.stroke();
     });
-    pen.textAlign = "left"; let left = 6;
-    pen.font = "11px system-ui, sans-serif";
-    rows.forEach(([name, color]) => { const wide = pen.measureText(name).width; pen.fillStyle = M.color("panel"); pen.globalAlpha = .8; pen.fillRect(left - 3, 3, wide + 6, 15); pen.globalAlpha = 1; pen.fillStyle = M.color(color); pen.fillText(name, left, 14); left += wide + 12; });
-  });
+  }, { scale, alt: `${label} over time`, tip: (at) => [M.clock(at), ...rows.map(({ name, bytes, offset = 0, width = 1, range, show }) => {
+    const value = valueAt(curve, bytes, offset, width, range, at);
+    return `${name} ${value === null ? "–" : show ? show(value) : M.fixed(value, 1) + unit}`;
+  })].join("\n") });
 }
-if (C.bands) { const bytes = M.bytes(C.bands.data); lines("bands", "dBFS, −80 to 0", 112, C.bands, [["bass", "bass", bytes, 0, 4], ["body", "drums", bytes, 1, 4], ["mid", "other", bytes, 2, 4], ["air", "vocals", bytes, 3, 4]]); }
-if (loud.full_mix) lines("loudness", "LUFS, −60 to 0", 76, loud.full_mix, [["100 ms", "full_mix", M.bytes(loud.full_mix.data), 0, 1]]);
-if (C.shape) lines("spectrum", "each in its own range", 96, C.shape, Object.entries(C.shape.lines).map(([name, row], i) => [name, ["accent", "other", "drums"][i], M.bytes(row.data), 0, 1]));
+if (C.bands) { const bytes = M.bytes(C.bands.data); lines("bands", "dBFS", 112, C.bands, [["bass", "bass"], ["body", "drums"], ["mid", "other"], ["air", "vocals"]].map(([name, color], offset) => ({ name, color, bytes, offset, width: 4, range: C.bands.range })), { unit: " dBFS" }); }
+if (loud.full_mix) lines("loudness", "LUFS, each 100 ms", 84, loud.full_mix, [{ name: "mix", color: "full_mix", bytes: M.bytes(loud.full_mix.data), range: LOUDNESS }], { unit: " LUFS" });
+if (C.shape) lines("spectrum", "each on its own axis", 96, C.shape, Object.entries(C.shape.lines).map(([name, row], i) => ({ name, color: ["accent", "other", "drums"][i], bytes: M.bytes(row.data), range: row.range, show: (v) => name === "flatness" ? M.number(10 ** v, 2) : M.fixed(v, 2) + (name === "flux" ? " dB" : "") })), { own: true });
 settle(); show();
 
 document.addEventListener("keydown", (event) => {
@@ -286,9 +313,24 @@ document.querySelectorAll("tr[data-key]").forEach((tr) => {
   const row = byKey[tr.dataset.key], value = data.values[tr.dataset.key], canvas = tr.querySelector("canvas");
   if (!canvas) return;
   if (!row || !M.drawable(row)) { canvas.style.visibility = "hidden"; return; }
-  M.fit(canvas, (pen, w, h) => M.bars(pen, w, h, row, value));
-  tr.title = `${row.description}\nmedian ${M.number(row.percentiles["50"])}, 5 to 95 %: ${M.number(row.percentiles["5"])} to ${M.number(row.percentiles["95"])}`;
+  const p = row.percentiles, unit = M.unit(row.unit);
+  const text = `${row.description}\nthis track ${M.number(value)}${unit}\nall tracks: median ${M.number(p["50"])}, 5 to 95 % ${M.number(p["5"])} to ${M.number(p["95"])}`;
+  M.fit(canvas, (pen, w, h) => M.shape(pen, w, h, row, value));
+  M.hover(tr, () => text);
 });
+/* On a phone the groups are folded, so that the page stays short. */
+if (M.isNarrow()) document.querySelectorAll(".columns > details").forEach((box, i) => { box.open = i === 0; });
+
+/* ---- a command that excludes this track */
+if (data.path && Shell.isPlain(data.path)) {
+  const box = id("dialog");
+  id("exclude").hidden = false;
+  id("exclude").addEventListener("click", () => {
+    box.replaceChildren(el("button", { class: "ghost close", type: "button", "aria-label": "Close", onclick: () => box.close() }, "✕"), el("h2", { id: "dialog-title" }, "Exclude this track"),
+      el("p", {}, "Run this command in the folder ", el("b", {}, M.name(KEYS.folder)), ". The track stays where it is, and mirkit include takes it back."), M.command(Shell.exclude([data.path], "", Shell.isWindows())));
+    box.showModal();
+  });
+}
 
 /* ---- neighbors */
 const here = KEYS.order.findIndex((row) => location.pathname.endsWith("/" + row.page));
