@@ -154,3 +154,18 @@ def test_opening_a_data_set_imports_nothing_heavy(music: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_track_in_a_notebook_is_escaped_and_has_no_script(music: Path) -> None:
+    row = mirkit.load(music)[0]
+    hostile = "</div><script>alert(1)</script>\u202e"
+    row._values["title"] = row._values["section"] = hostile
+    shown = row._repr_html_()
+    assert "<script" not in shown
+    assert shown.count("&lt;script&gt;") == 2
+    assert "&lt;i&gt;c</bdi></small>" in shown
+    assert "1:02 · -9.0 LUFS" in shown
+    files = row.track._repr_html_()
+    assert "<strong><bdi>&lt;i&gt;c</bdi></strong>" in files
+    assert "<i>" not in files
+    assert f"<li><bdi>{row.track.mix.name}</bdi></li>" in files

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from mirkit.dataset.library import FIELDS, Library, TableName
+from mirkit.dataset.notebook import track_html
 from mirkit.dataset.query import (
     Query,
     QueryField,
@@ -140,6 +141,10 @@ class DatasetRow(Mapping[str, Any]):
         return (
             f"DatasetRow({str(self._path)!r}, {', '.join(f'{name}={value!r}' for name, value in known.items())}, ...)"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the facts, and all values folded by section, for notebooks."""
+        return track_html(self._path, self._values)
 
 
 class Dataset(Sequence[DatasetRow]):

@@ -51,7 +51,7 @@ class Group:
     hint: str = ""
     command: str = ""
     note: bool = False
-    rows: list[tuple[int, *tuple[str, ...]]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The group as the page reads it."""

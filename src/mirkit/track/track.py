@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 
 from mirkit.catalog import STEMS
@@ -147,6 +148,15 @@ class Track:
             names = tuple(sorted({*named[stem], *stems[base]}))
             tracks.append(cls(path.parent, loose=path.name, audio_files=names, unclean=listing.unclean))
         return tracks
+
+    def _repr_html_(self) -> str:
+        """Return the name and the files of the track, for notebooks."""
+        files = [*self.sources.values(), *(path for path in (self.info, self.provenance) if path.exists())]
+        listed = "".join(f"<li><bdi>{escape(path.name)}</bdi></li>" for path in files)
+        return (
+            f"<div><strong><bdi>{escape(self.name)}</bdi></strong><br><small><bdi>{escape(str(self.path))}</bdi></small>"
+            f"<ul>{listed}</ul></div>"
+        )
 
     @property
     def path(self) -> Path:

@@ -310,9 +310,12 @@ class Library:
 
     def keep_note(self, name: str, value: str) -> None:
         """Keep a text about the data set."""
-        self._file.write(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
-        )
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+        self._file.may_create = True
+        self._file.write(work)
 
     def clip_sources(self) -> dict[bytes, set[str]]:
         """Return the sources that clips may have been cut from, of tracks that are not excluded.
