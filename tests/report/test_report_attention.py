@@ -38,6 +38,14 @@ def test_each_reason_names_its_track() -> None:
     assert groups["duplicates"].command == "mirkit duplicates ."
 
 
+def test_replaced_audio_is_named() -> None:
+    table = Table(("lufs",), ["a"], np.array([[-10.0]]), outdated=["b"])
+    groups = needs_a_look(table, statistics(table), [{"title": "a"}], {}, Copies("2026-11-30", 1, []))
+    (group,) = groups
+    assert group.rows == [(-1, "b", "the values are those of the former audio")]
+    assert group.command == "mirkit run . --where state:outdated"
+
+
 def test_copies_that_are_gone_are_not_named() -> None:
     rows = [{"title": name} for name in NAMES]
     group = found(rows, Copies("2026-11-30", 4, [["a", "c"], ["b", "gone"]]))["duplicates"]

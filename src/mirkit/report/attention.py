@@ -90,6 +90,7 @@ def needs_a_look(
     names = table.names[: len(rows)]
     groups = [
         _failed(names, rows, failed, result.unreadable),
+        _outdated(result),
         _audit(names, rows, "faults"),
         _silent(names, rows),
         _copies(names, copies, len(table.names)),
@@ -139,6 +140,17 @@ def _without_type(line: str) -> str:
     """Leave out the type of an error at the start of a message."""
     kind, colon, rest = line.partition(": ")
     return rest if colon and kind.isidentifier() and kind.endswith("Error") else line
+
+
+def _outdated(result: Statistics) -> Group:
+    """Tracks whose audio was replaced, which the statistics and the list leave out."""
+    hint = (
+        "Their audio was replaced since they were measured, so the list and the charts leave them out. Measure again:"
+    )
+    group = Group("outdated", "Replaced audio", hint)
+    group.rows = [(-1, name, "the values are those of the former audio") for name in result.outdated]
+    group.command = "mirkit run . --where state:outdated" if group.rows else ""
+    return group
 
 
 def _audit(names: Sequence[str], rows: Sequence[Mapping[str, Any]], kind: str) -> Group:
