@@ -533,6 +533,12 @@ def test_looking_at_a_folder_makes_no_data_set(root: Path) -> None:
     assert library_path(other).exists()
 
 
+def test_looking_above_a_data_set_makes_no_other_one(root: Path) -> None:
+    (root / "mirkit.toml").write_text("")
+    assert len(paths(root.parent)) == 3
+    assert not library_path(root.parent).parent.exists()
+
+
 def test_processes_that_are_forked_give_the_same() -> None:
     items = list(range(40_000))
     parts = map_forked(sum, items, jobs=3)

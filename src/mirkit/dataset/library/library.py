@@ -460,8 +460,13 @@ class Library:
             )
 
         if rows:
-            self._file.may_create |= any(row.is_measured for row in rows)
+            # Measured tracks make a data set, unless they are those of a data set below.
+            self._file.may_create = self._file.may_create or any(row.is_measured and self._owns(row) for row in rows)
             self._file.write(work)
+
+    def _owns(self, row: Row) -> bool:
+        owner = find_root(Path(os.fsdecode(self._prefix + row.values[1])))
+        return owner == self.root or not (owner / SETTINGS_NAME).is_file()
 
     def _remove(self, table: TableName, places: Collection[bytes]) -> None:
         def work(connection: sqlite3.Connection) -> None:
