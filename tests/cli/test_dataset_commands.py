@@ -164,11 +164,14 @@ def test_what_is_not_measured_yet_is_counted_and_no_failure(library: Path, capsy
     says = f'note     tracks that have not been measured: 1 of 3; measure them with: mirkit extract "{library}"\n'
     for command in ("stats", "duplicates", "split"):
         assert run(command, library) == 0
-        assert says in capsys.readouterr().err
+        told = capsys.readouterr()
+        assert says in told.err
+        if command != "stats":
+            assert "skipped  C: not compared: it has not been measured\n" in told.out
     assert run("split", library, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["not_measured"] == ["C"]
-    assert sorted(told["train"] + told["val"]) == ["A", "B", "C"]
+    split = json.loads(capsys.readouterr().out)
+    assert split["not_measured"] == ["C"]
+    assert sorted(split["train"] + split["val"]) == ["A", "B", "C"]
     assert run("stats", library, "--json") == 0
     assert json.loads(capsys.readouterr().out)["unmeasured"] == 1
 
@@ -183,6 +186,17 @@ def test_what_cannot_be_read_is_a_failure(
         told = capsys.readouterr()
         assert f"A.{suffix}: " in told.err
         assert "have not been measured" not in told.err
+
+
+def test_verify_tells_tracks_of_one_name_apart(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for disc in ("disc 1", "disc 2"):
+        make_track(library / disc / "Song", seconds=1.0)
+    assert run("verify", library) == 1
+    out = capsys.readouterr().out
+    assert "MISSING disc 1/Song: " in out
+    assert "MISSING disc 2/Song: " in out
+    assert run("verify", library / "disc 1" / "Song") == 1
+    assert "MISSING Song: " in capsys.readouterr().out
 
 
 def test_a_renamed_folder_is_told_what_to_do(library: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -301,10 +301,22 @@ def test_show_says_what_is_wrong_in_one_line(
 
 def test_show_a_track_that_is_not_measured(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("show", music / "new") == 1
-    assert f'not measured; measure it with: mirkit run "{music / "new"}"' in lines(capsys)
+    out = lines(capsys)
+    assert f'not measured; measure it with: mirkit run "{music / "new"}"' in out
+    assert len(out) < 10, "names without values are not listed"
+    assert run("show", music / "new", "--verbose") == 1
+    assert any(line.startswith("  lufs ") for line in lines(capsys))
     (music / "new" / "new.INFO").write_text("{broken")
     assert run("show", music / "new") == 1
     assert "cannot be read as JSON" in capsys.readouterr().err
+
+
+def test_show_a_track_that_could_not_be_measured(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_track(music / "broken", {}, separate={"failed": "the file is empty (0 bytes)"})
+    assert run("show", music / "broken") == 1
+    out = lines(capsys)
+    assert "measuring failed: the file is empty (0 bytes)" in out
+    assert not any("not measured;" in line for line in out)
 
 
 def test_show_names_failed_stages_and_values_of_the_user(music: Path, capsys: pytest.CaptureFixture[str]) -> None:

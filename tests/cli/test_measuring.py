@@ -167,6 +167,13 @@ def test_swapped_places_of_an_export(music: Path, capsys: pytest.CaptureFixture[
     assert f'mirkit export csv "{music}" -o "table.csv"' in error
 
 
+def test_a_folder_before_the_target_of_an_export(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("export", music, "csv", "-o", "table.csv") == 2
+    assert "and stand before the path, not" in capsys.readouterr().err
+    assert run("export", "nowhere", "csv", "-o", "table.csv") == 2
+    assert "stand before" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["separate", "drums"])
 def test_copies_are_made_from_local_tracks(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "s3://bucket/music", "-o", tmp_path / "out") == 2

@@ -80,6 +80,13 @@ def test_remaining_time(clock: Clock) -> None:
     assert state.pace.endswith("85 s"), "nothing is left"
 
 
+def test_short_work_is_not_longer_than_estimated_at_once(clock: Clock) -> None:
+    state = Progress(4, 0.4, clock=clock)
+    assert state.pace == "0 s"
+    clock.now += 5
+    assert state.pace == "5 s, longer than estimated"
+
+
 def test_nothing_is_estimated_without_an_estimate(clock: Clock) -> None:
     state = Progress(4, 0.0, clock=clock)
     clock.now += 5

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -107,6 +108,8 @@ class Parser(argparse.ArgumentParser):
         names = [str(name) for name in action.choices]
         near = difflib.get_close_matches(str(value), names, 1)
         meant = f" (did you mean {near[0]}?)" if near else ""
+        if not near and not action.option_strings and os.path.exists(value):
+            meant = " and stand before the path"
         raise argparse.ArgumentError(action, f"must be one of {', '.join(names)}{meant}, not {str(value)[:80]!r}")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:

@@ -83,7 +83,9 @@ class Progress:
             compiling=self._compiling,
             since=self._clock() - self._last,
         )
-        return f", about {_span(left)} left" if left >= 1 else ", longer than estimated"
+        if left >= 1:
+            return f", about {_span(left)} left"
+        return ", longer than estimated" if elapsed >= max(self._expected, 1.0) else ""
 
     @property
     def activity(self) -> str:

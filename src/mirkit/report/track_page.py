@@ -102,7 +102,7 @@ def track_content(track: Track, audio: Mapping[str, str], path: str = "") -> tup
             columns = waveform(track.mix, samples or round((duration or 0) * ANALYSIS_RATE))
         peaks = to_base64(columns)
     except MirkitError as error:
-        problems.append(str(error))
+        problems.append(str(error).removeprefix(f"{printable(track.mix)}: "))
     beats, downbeats, onsets = _events(track, problems)
     silent = _reasons(provenance).get("lufs") == SILENT.reason and as_number(info.get("lufs")) is None
     data = {

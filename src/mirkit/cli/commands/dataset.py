@@ -58,7 +58,8 @@ def verify(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(output.verify_json(reports, mixed), indent=2))
     else:
-        output.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
+        root = "" if is_url(arguments.path) else arguments.path
+        output.verified(reports, mixed, root, missing=arguments.show_missing, quiet=arguments.quiet)
         if not (arguments.quiet or is_url(arguments.path)) and getattr(arguments, "hint", True):
             if all(report.ok for report in reports):
                 look(Path(arguments.path))

@@ -137,7 +137,7 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
     for split, counts in summary["splits"].items():
         if counts["files"]:
             print(
-                f"{split:<8} {counted(counts['files'], 'file')}, {counts['hours']:.3g} h, from "
+                f"{split:<8} {counted(counts['files'], 'file')}, {_length(counts['hours'])}, from "
                 f"{counted(counts['sources'], 'track')}"
             )
     if dry:
@@ -184,7 +184,16 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
 
 
 def _size(count: int) -> str:
+    if count < 10**6:
+        return f"{count / 1e3:.0f} kB"
     return f"{count / 1e9:.1f} GB" if count >= 10**10 else f"{count / 1e6:.0f} MB"
+
+
+def _length(hours: float) -> str:
+    """Format a total length in the unit in which it is easy to read."""
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.1f} s"
 
 
 def _numbers(numbers: dict[str, Any]) -> None:
@@ -192,9 +201,9 @@ def _numbers(numbers: dict[str, Any]) -> None:
     unknown = numbers["unknown"]
     if unknown["samples"]:
         most = sorted(unknown["samples"].items(), key=lambda item: -item[1])
-        listed = ", ".join(f"{key} {count}" for key, count in most[:4])
+        listed = ", ".join(f"{key} in {count}" for key, count in most[:4])
         more = f" and {len(most) - 4} more" if len(most) > 4 else ""
-        print(f"unknown  in so many of {counted(unknown['of'], 'sample')}: {listed}{more}")
+        print(f"unknown  of {counted(unknown['of'], 'sample')}: {listed}{more}")
         print(f"         --unknown {unknown['policy']}")
     reasons: dict[str, list[str]] = {}
     for key, why in numbers["left out"].items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -39,17 +40,28 @@ _FEW = 200
 _LARGE = 0.5
 
 
-def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
-    """Print one line per track, then the totals."""
+def _place(report: TrackReport, root: str) -> str:
+    """Return the path of a track in its data set, as ``run`` prints it: two tracks may have the same name."""
+    place = Path(report.path)
+    if not (root and report.path) or place.parent.name == CROPS:
+        return report.name
+    path = os.path.relpath(place, root)
+    return report.name if path == os.curdir or path.startswith(os.pardir) else Path(path).as_posix()
+
+
+def verified(
+    reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], root: str = "", *, missing: bool, quiet: bool
+) -> None:
+    """Print one line per track of the folder ``root``, then the totals."""
     from mirkit.dataset.verify import stages_of
 
     for report in reports:
-        name = printable(report.name)
+        name = printable(_place(report, root))
         if report.excluded:
             if not quiet:
                 print(f"{styled('EXCLUDED', 'yellow', sys.stdout)} {name}: {printable(report.excluded)}")
         elif report.problem:
-            failure(f"{report.name}: {report.problem}")
+            failure(f"{name}: {report.problem}")
         elif not quiet:
             parts = [f"{report.values} values", f"{len(report.nulls)} null", f"{len(report.missing)} missing"]
             parts += [f"{stage} failed: {printable(why)}" for stage, why in report.failed.items()]
@@ -75,7 +87,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
                 for conflict in compared.conflicts:
                     print(f"        caption {printable(field)} contradicts the measurements: {conflict.description}")
         if report.out_of_range and not report.excluded:
-            failure(f"{report.name}: {_remedy(report)}")
+            failure(f"{name}: {_remedy(report)}")
         if missing and report.missing:
             print(f"        missing: {', '.join(report.missing)}")
             print(f"        written by: {', '.join(stages_of(report.missing))}")

@@ -51,7 +51,11 @@ def _lines(
 ) -> Iterator[str]:
     yield from _title(found, width)
     if not found.is_measured:
-        yield f"not measured; measure it with: mirkit run {pasted(found.track.path)}"
+        failed = dict.fromkeys(entry.failed for entry in found.provenance.stages.values() if entry.failed)
+        for why in failed:
+            yield from textwrap.wrap(printable(f"measuring failed: {why}"), width)
+        again = "try again with" if failed else "not measured; measure it with"
+        yield f"{again}: mirkit run {pasted(found.track.path)}"
     if former := found.track.former:
         told = f"the folder was renamed, and its results are still named {printable(former)}; mirkit run renames them"
         yield from textwrap.wrap(told, width)
@@ -71,7 +75,8 @@ def _lines(
     if compared:
         yield ""
         yield f"Bars: the share of {compared} with a lower value."
-    for section in sorted(found.values, key=_SECTIONS.index):
+    # without any value, the lists of names say nothing
+    for section in sorted(found.values if found.is_measured or verbose else (), key=_SECTIONS.index):
         yield ""
         yield section
         before = ""

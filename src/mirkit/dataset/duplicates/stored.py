@@ -87,8 +87,8 @@ def fingerprint_of(track: Track) -> Fingerprint:
         marks = landmarks(read_features(track.feature_series))
         hashed = tuple(hashes(rotated(marks.cells, semitones)) for semitones in SEMITONES)
         header: Any = read_feature_series_header(track.feature_series).get("full_mix/sound")
-    except MissingInput as error:
-        return replace(NO_FINGERPRINT, unmeasured=rename_hint(track) or str(error))
+    except MissingInput:
+        return replace(NO_FINGERPRINT, unmeasured=rename_hint(track) or "it has not been measured")
     except InfoError as error:
         return replace(NO_FINGERPRINT, failed=str(error))
     audio = digest_of_text(str(header["sound"])).sha256 if isinstance(header, dict) and "sound" in header else ""
