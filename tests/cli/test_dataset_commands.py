@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,15 @@ def test_what_cannot_be_read_is_a_failure(
         told = capsys.readouterr()
         assert f"A.{suffix}: " in told.err
         assert "have not been measured" not in told.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_verify_names_a_link_to_nothing(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("verify", library) == 0
+    (library / "gone.wav").symlink_to("nowhere.wav")
+    capsys.readouterr()
+    assert run("verify", library) == 1
+    assert "gone.wav: this is a link to nothing, or no file" in capsys.readouterr().err
 
 
 def test_verify_tells_tracks_of_one_name_apart(library: Path, capsys: pytest.CaptureFixture[str]) -> None:

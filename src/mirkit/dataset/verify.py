@@ -297,12 +297,21 @@ def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
-def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored: bool = False) -> list[TrackReport]:
+def verify_all(
+    path: Path,
+    *,
+    problems: list[str] | None = None,
+    crops: bool = False,
+    deep: bool = False,
+    mirrored: bool = False,
+) -> list[TrackReport]:
     """Verify a track, or every track below a folder.
 
     Parameters
     ----------
     path : Path
+    problems : list of str, optional
+        Gets a line for each folder that cannot be read, and each link to nothing.
     crops : bool
         Verify the clips of each track too.
     deep : bool
@@ -322,7 +331,7 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored:
         The settings file is wrong.
     """
     with Library.open(path) as library:
-        tracks, root = library.find_tracks(samples=False), library.root
+        tracks, root = library.find_tracks(problems, samples=False), library.root
         if not tracks:
             raise MissingInput(f"{printable(path)}: there is no track in this folder")
         excluded = read_settings(root).exclude

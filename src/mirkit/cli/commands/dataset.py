@@ -46,8 +46,12 @@ def verify(arguments: argparse.Namespace) -> int:
             "--deep reads every file, which a data set on object storage does not allow; copy the "
             "data set to this machine and verify the copy"
         )
+    problems: list[str] = []
     with resolve_location(arguments.path, to="compare") as location:
-        found = verify_all(location.path, crops=arguments.crops, deep=arguments.deep, mirrored=bool(location.url))
+        mirrored = bool(location.url)
+        found = verify_all(
+            location.path, problems=problems, crops=arguments.crops, deep=arguments.deep, mirrored=mirrored
+        )
         reports = found
         if location.url:
             reports = [
@@ -55,17 +59,20 @@ def verify(arguments: argparse.Namespace) -> int:
                 for report in found
             ]
     mixed = mixed_methods(reports)
+    good = not problems and all(report.ok for report in reports)
+    for line in problems:
+        failure(line)
     if arguments.json:
         print(json.dumps(output.verify_json(reports, mixed), indent=2))
     else:
         root = "" if is_url(arguments.path) else arguments.path
         output.verified(reports, mixed, root, missing=arguments.show_missing, quiet=arguments.quiet)
         if not (arguments.quiet or is_url(arguments.path)) and getattr(arguments, "hint", True):
-            if all(report.ok for report in reports):
+            if good:
                 look(Path(arguments.path))
             else:
                 next_step("run", path=arguments.path)
-    return 0 if all(report.ok for report in reports) else 1
+    return 0 if good else 1
 
 
 def stats(arguments: argparse.Namespace) -> int:
