@@ -190,7 +190,7 @@ def test_a_dry_run_writes_nothing(clips: Path, tmp_path: Path, capsys: pytest.Ca
         (["sat", "{clips}", "{clips}"], 1, "holds no earlier export"),
         (["sat", "{tmp}/b", "{tmp}"], 1, "mirkit"),
         (["sat", "{tmp}/b", "{clips}", "--check-only"], 1, "there is no such file or folder"),
-        (["nothing", "{tmp}/b", "{clips}"], 2, "invalid choice"),
+        (["nothing", "{tmp}/b", "{clips}"], 2, "TARGET must be one of sat, "),
     ],
 )
 def test_what_goes_wrong_is_one_line(

@@ -234,7 +234,7 @@ def test_a_wrong_backend_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_refusal_of_the_system_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, data: bytes) -> None:
+    def refuse(path: Path, data: bytes, *, lasting: bool = True) -> None:
         raise InfoError("the disk is full")
 
     monkeypatch.setattr(atomic, "atomic_write", refuse)

@@ -158,6 +158,7 @@ def read_all(root: Path, kind: str, content: bytes, *, commands: bool) -> None:
     path.write_bytes(content)
     if commands:
         for command in file.commands:
-            assert main([command, str(root), "--debug"]) in (0, 1)
+            with suppress(MirkitError):  # the line that is printed without --debug
+                assert main([command, str(root), "--debug"]) in (0, 1)
     for aside in path.parent.glob("*.unreadable-*"):
         aside.unlink()

@@ -308,6 +308,11 @@ def statistics(table: Table) -> Statistics:
     )
 
 
+def _finite(value: float) -> float | None:
+    """Return None for a statistic that overflows, as the spread of a number of 300 digits does."""
+    return float(value) if np.isfinite(value) else None
+
+
 def scaled(table: Table) -> Column:
     """Values of a table on the scales of their features, shape=(tracks, features)."""
     columns = zip(table.values.T, map(feature, table.keys), strict=True)
@@ -346,8 +351,8 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
         len(numbers),
         len(numbers) / len(column),
         nulls,
-        float(numbers.mean()),
-        float(numbers.std()),
+        _finite(numbers.mean()),
+        _finite(numbers.std()),
         float(numbers.min()),
         float(numbers.max()),
         {f"{p:g}": value for p, value in zip(PERCENTILES, percentiles, strict=True)},

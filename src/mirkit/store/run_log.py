@@ -6,6 +6,7 @@ but never settings, environment or command line, because these may contain secre
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -89,6 +90,9 @@ def logs(root: Path) -> list[Path]:
     return sorted((root / FOLDER).glob(f"*{_SUFFIX}"), reverse=True) if is_inside(root, FOLDER) else []
 
 
+_NUMBERS = ("workers", "tracks", "todo", "duration", "expected")
+
+
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of a log; unreadable lines are skipped.
 
@@ -101,8 +105,24 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             with suppress(ValueError, RecursionError):
                 content = json.loads(line)
-                if isinstance(content, dict) and isinstance(content.get("time"), int | float):
+                if isinstance(content, dict) and _is_line(content):
                     yield content
+
+
+def _is_line(content: dict[str, Any]) -> bool:
+    """Whether the values of a line have the types that mirkit writes; it may have been edited."""
+    time, seconds = content.get("time"), content.get("seconds") or {}
+    return (
+        _is_number(time)
+        and all(_is_number(content.get(name) or 0) for name in _NUMBERS)
+        and isinstance(content.get("failures") or {}, dict)
+        and isinstance(seconds, dict)
+        and all(map(_is_number, seconds.values()))
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def is_running(start: dict[str, Any]) -> bool | None:

@@ -168,3 +168,9 @@ def test_a_drum_solo_is_no_count_in() -> None:
 def test_verdict() -> None:
     assert verdict([]) == "ok"
     assert verdict([Finding("mono", ""), Finding("scale", "")]) == "faults"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("level", [1e-20, 1e-30])
+def test_a_source_whose_power_is_zero_in_single_precision_is_at_a_wrong_scale(level: float) -> None:
+    assert audit(level * music(3.0)).keys() == {"scale"}

@@ -169,7 +169,7 @@ def _channels(levels: LevelStatistics) -> list[Finding]:
     both = float(levels.product.mean())
     if left + right - 2 * both < _MONO * (left + right + 2 * both):
         return [Finding("mono", "both channels are the same: mono as stereo")]
-    correlation = both / np.sqrt(left * right)
+    correlation = both / np.sqrt(max(left * right, 1e-30))
     low = levels.low[2] / np.sqrt(max(levels.low[0] * levels.low[1], 1e-30))
     if max(correlation, low) <= _INVERTED:
         return [Finding("inverted_channel", f"one channel is inverted: their correlation is {correlation:.2f}")]
@@ -208,6 +208,8 @@ def _peaks(levels: LevelStatistics, peak: float) -> list[Finding]:
         return [Finding("clipped", f"clipped peaks in {clipped} places")]
     highest = levels.peak.max(axis=0)
     sounding = levels.power.max(axis=0) > _SILENCE * float(levels.power.max())
+    if not sounding.any():  # so quiet that its power is 0 in single precision
+        return []
     share = float(np.mean(highest[sounding] >= _NEAR_PEAK * peak))
     if share >= _LIMITED and 60 * minutes >= _LEAST_SECONDS:
         return [Finding("limited", f"limited: {100 * share:.0f} % of it is within 0.2 dB of the highest peak")]
