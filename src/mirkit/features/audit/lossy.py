@@ -26,6 +26,7 @@ from mirkit.features.audit.filterbanks import (
     sine_window,
     vorbis_window,
 )
+from mirkit.features.audit.synthesized import changing_part, is_periodic
 
 Vector = npt.NDArray[np.float64]
 
@@ -39,6 +40,9 @@ _ABOVE_HIGHEST, _LOWEST_HZ = 1e-11, 300.0
 _LEAST = np.float32(1e-5)
 #: Score and depth from which a trace is clear.
 _CLEAR_SCORE, _CLEAR_DEPTH = 6.0, 0.05
+#: Share of the coefficients that must be of signals in which it is seen, at this share of its depth; and frames for
+#: each excerpt that sounds, on average, which are half of the most.
+_CLEAR_SHARE, _SEEN_DEPTH, _LEAST_FRAMES = 0.7, 0.1, 3
 #: Score in the frames with which it is found from which on the others are looked at.
 _WORTH_A_LOOK = 4.0
 #: Logarithm to base 2 of the bit rate: constant, slope over the log of the depth, and over the top (kHz).
@@ -57,6 +61,9 @@ _LEAST_LINES = 40
 _SPACING = 67
 #: First samples over which the level is compared in the sweep.
 _SMOOTH = 33
+#: Deviation of the mean log of the powers of independent Gaussian coefficients, times the square root of their number.
+#: Levels that vary much less are those of a synthesized wave, whose irregularities would look significant.
+_LOG_DEVIATION, _LEAST_DEVIATION = 2.22, 0.5
 #: First samples that are looked at closely, the distances of those that they are compared with, and frames of an
 #: excerpt.
 _CANDIDATES, _AROUND, _MOST_FRAMES = 4, (-53, -37, -23, 23, 37, 53), 6
@@ -112,17 +119,21 @@ class Trace:
         The same in nepers of power, from the other frames; 0 where there was no reason to look at them.
     top : float
         Highest frequency that is looked at (Hz), or 0.
+    share : float
+        Share of the coefficients that are of signals in which it is seen; 0 for too few frames, or where there was no
+        reason to look.
     """
 
     codec: str
     score: float
     depth: float
     top: float
+    share: float
 
     @property
     def is_clear(self) -> bool:
         """Whether it is no accident."""
-        return self.score >= _CLEAR_SCORE and self.depth >= _CLEAR_DEPTH
+        return self.score >= _CLEAR_SCORE and self.depth >= _CLEAR_DEPTH and self.share >= _CLEAR_SHARE
 
     @property
     def kbps(self) -> int:
@@ -189,6 +200,21 @@ class _Search:
         """Frequency below which 99 % of the coefficients that are looked at lie (Hz), of the highest signal."""
         return self._hz * max(float(np.quantile(np.flatnonzero(inverse), 0.99)) for *_, (inverse, _) in self._signals)
 
+    @property
+    def least_deviation(self) -> float:
+        """Least deviation of the sum of ``sweep`` that is believed."""
+        total = sum(count for *_, (_, count) in self._signals)
+        return float(_LEAST_DEVIATION * _LOG_DEVIATION * np.sqrt(total))
+
+    @property
+    def frames(self) -> int:
+        """Frames that are compared; those of mid and side count once."""
+        return sum({start: self._usable(samples) for start, samples, _ in self._signals}.values())
+
+    def _usable(self, samples: Matrix) -> int:
+        """Frames of a signal that are compared."""
+        return min((len(samples) - self._transform.length) // self._transform.hop - 1, _MOST_FRAMES)
+
     def sweep(self) -> list[Vector]:
         """Return the level for each place at which frames may begin, times its weight, from a frame of each signal."""
         hop, found = self._transform.hop, []
@@ -196,19 +222,26 @@ class _Search:
             found.append(count * np.roll(self._levels(samples, np.arange(hop), inverse), start % hop))
         return found
 
-    def compare(self, offsets: npt.NDArray[np.integer], step: int) -> Vector:
-        """Return the level for some places at which frames may begin, from other frames than ``sweep``."""
-        hop, length = self._transform.hop, self._transform.length
-        total, weight = np.zeros(len(offsets)), 0
+    def compare(self, offsets: npt.NDArray[np.integer], step: int) -> tuple[Vector, Vector]:
+        """Return the levels for some places at which frames may begin, from other frames than ``sweep``.
+
+        Returns
+        -------
+        levels : shape=(signals, offsets)
+        weights : shape=(signals,)
+            Coefficients on which they depend.
+        """
+        hop = self._transform.hop
+        rows, weights = [], []
         places = np.arange(0, hop, step)
         for start, samples, (inverse, count) in self._signals:
-            usable = min((len(samples) - length) // hop - 1, _MOST_FRAMES)
+            usable = self._usable(samples)
             first = (np.add.outer(offsets, places) - start) % hop + hop
             starts = (first[..., None] + hop * np.arange(usable)).reshape(-1)
             levels = self._levels(samples, starts, inverse).reshape(len(offsets), len(places), usable)
-            total += count * usable * levels.mean(axis=2).min(axis=1)
-            weight += count * usable
-        return total / weight
+            rows.append(levels.mean(axis=2).min(axis=1))
+            weights.append(float(count * usable))
+        return np.array(rows), np.array(weights)
 
     def _spectrum(self, samples: Matrix) -> tuple[Matrix, int] | None:
         """Inverse of the mean power of each coefficient, 0 where it is not used, and how many are; None for few."""
@@ -313,7 +346,8 @@ def find_traces(excerpts: Sequence[Excerpt], rate: int, names: Sequence[str]) ->
         For each codec, the best candidate, whether it is significant or not; none where all
         is silent or too short.
     """
-    signals = [Excerpt(excerpt.start, _signals(excerpt.samples)) for excerpt in excerpts]
+    signals = [_evidence(excerpt) for excerpt in excerpts]
+    least_frames = _LEAST_FRAMES * sum(bool(np.ptp(excerpt.samples) > 0) for excerpt in excerpts)
     search = cache(lambda transform: _Search(transform, signals, rate))
     sweep = cache(lambda transform: search(transform).sweep())
     found = []
@@ -322,26 +356,34 @@ def find_traces(excerpts: Sequence[Excerpt], rate: int, names: Sequence[str]) ->
             step = codec.step or codec.sweep.hop
             total = np.sum([row.reshape(-1, step).min(axis=0) for row in levels], axis=0)
             total -= median_filter(total, _SMOOTH, mode="wrap")
-            scores = -total / _deviation(total)
+            scores = -total / max(_deviation(total), search(codec.sweep).least_deviation)
             candidates = np.argsort(-scores, kind="stable")[:_CANDIDATES]
             if scores[candidates[0]] < _WORTH_A_LOOK:  # as nearly always where there was no encoder
-                found.append(Trace(codec.name, float(scores[candidates[0]]), 0.0, 0.0))
+                found.append(Trace(codec.name, float(scores[candidates[0]]), 0.0, 0.0, 0.0))
                 continue
-            traces = [_trace(codec, search(transform), candidates, scores, step) for transform in codec.transforms]
-            found.append(max(traces, key=_rank))
+            searches = [one for one in map(search, codec.transforms) if one.is_possible]
+            if traces := [_trace(codec, one, candidates, scores, step, least_frames) for one in searches]:
+                found.append(max(traces, key=_rank))
     return found
 
 
-def _trace(codec: Codec, search: _Search, candidates: npt.NDArray[np.integer], scores: Vector, step: int) -> Trace:
+def _trace(
+    codec: Codec, search: _Search, candidates: npt.NDArray[np.integer], scores: Vector, step: int, least_frames: int
+) -> Trace:
     """Compare candidates of the sweep with the places around them, in other frames."""
     around = candidates[:, None] + np.array((0, *_AROUND))
-    levels = search.compare(around.ravel() % step, step).reshape(around.shape)
+    rows, weights = search.compare(around.ravel() % step, step)
+    levels = (weights @ rows / weights.sum()).reshape(around.shape)
     of_others = np.median(levels[:, 1:], axis=1)
     depths = of_others - levels[:, 0]
     best = int(np.argmax(depths))
     # Medians, because one candidate may be among those that another is compared with.
-    score = depths[best] / _deviation(levels[:, 1:] - of_others[:, None])
-    return Trace(codec.name, float(min(score, scores[candidates[best]])), float(depths[best]), search.top)
+    least = _LEAST_DEVIATION * _LOG_DEVIATION / np.sqrt(weights.sum())
+    score = depths[best] / max(_deviation(levels[:, 1:] - of_others[:, None]), least)
+    of_signals = rows.reshape(-1, *around.shape)[:, best]
+    seen = np.median(of_signals[:, 1:], axis=1) - of_signals[:, 0] > _SEEN_DEPTH * depths[best]
+    share = float(weights @ seen / weights.sum()) if search.frames >= least_frames else 0.0
+    return Trace(codec.name, float(min(score, scores[candidates[best]])), float(depths[best]), search.top, share)
 
 
 def _rank(trace: Trace) -> tuple[bool, float]:
@@ -352,6 +394,13 @@ def _rank(trace: Trace) -> tuple[bool, float]:
 def _deviation(values: Vector) -> float:
     """Standard deviation, from the median of the absolute values."""
     return max(1.4826 * float(np.median(np.abs(values))), 1e-9)
+
+
+def _evidence(excerpt: Excerpt) -> Excerpt:
+    """Return the signals that are searched, of the part of an excerpt that no synthesizer has made to look encoded."""
+    part = changing_part(excerpt.samples)
+    signals = _signals(excerpt.samples[:, part])
+    return Excerpt(excerpt.start + part.start, signals[[not is_periodic(samples) for samples in signals]])
 
 
 def _signals(samples: Matrix) -> Matrix:
