@@ -30,17 +30,17 @@ def gate(n: int, period: float, ramp: int = 1) -> np.ndarray:
     return np.convolve(on, np.ones(ramp) / ramp, "same")
 
 
-#: Wave, frequency (Hz), period of the gate (samples), its ramp (samples), rate (Hz); the comment says what was accused
-#: before such sounds were left out.
+#: Wave, frequency (Hz), period of the gate (samples), its ramp (samples), rate (Hz). Six of them were accused, as they
+#: are or with 8 bits, before such sounds were left out.
 GATED = [
-    ("square", 110, RATE / 4, 1, RATE),  # AAC
-    ("saw", 110, RATE / 4, 1, RATE),  # Opus
+    ("square", 110, RATE / 4, 1, RATE),
+    ("saw", 110, RATE / 4, 1, RATE),
     ("sine", 440, 2048, 1000, RATE),
     ("saw", RATE / 256, 4096, 1000, RATE),
-    ("FM", RATE / 64, 576, 1, RATE),  # MP3
+    ("FM", RATE / 64, 576, 1, RATE),
     ("FM", 55, 1024, 1000, RATE),
     ("FM", RATE / 256, RATE / 2, 1000, RATE),
-    ("sine", 55, 960, 1, 48000),  # Opus
+    ("sine", 55, 960, 1, 48000),
     ("pulse", 48000 / 256, 1024, 200, 48000),
     ("triangle", 55, 8783, 32, 48000),
     ("impulses", RATE / 64, 2048, 1, RATE),
