@@ -200,7 +200,7 @@ def test_other_files_are_named(tmp_path: Path) -> None:
     good, told = tensors.read_bytes(), json.loads(config.read_text())
     for content in (b"{", b"[]", b'{"target_transform": {"CE": {"mean": 1}}}'):
         config.write_bytes(content)
-        with pytest.raises(WeightsError, match=r"config\.json: not (a JSON file|the configuration)"):
+        with pytest.raises(WeightsError, match=r"config\.json: this is not (a JSON file|the configuration)"):
             loaded((config, tensors))
     for change in ({"use_weighted_layer_sum": False}, {"proj_act_fn": "relu"}, {"proj_num_layer": 9}):
         config.write_text(json.dumps(told | change))

@@ -114,7 +114,7 @@ def test_what_is_not_the_content_of_the_file_is_not_kept(
     [
         ("http://[::1", "redirects to an address that is not valid"),
         ("https://..de/", "redirects to an address that is not valid"),
-        ("http://127.0.0.1:99999/x", "http://127.0.0.1:99999/x: not a valid address"),
+        ("http://127.0.0.1:99999/x", "http://127.0.0.1:99999/x: this is not a valid address"),
         ("", "answers 302 without an address"),
         ("https://nowhere.invalid/x", "no connection to nowhere.invalid, where the file is"),
     ],

@@ -49,6 +49,6 @@ def test_every_model_has_a_line() -> None:
 
 
 def test_the_plan(track: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", str(track.parent), "--offline", "--dry-run"]) == 0
+    assert main(["run", str(track.parent), "--offline", "--dry-run", "--verbose"]) == 0
     printed = normalized(capsys.readouterr().out, home, track).splitlines()
     assert printed[:7] == PLAN.splitlines()[:7]

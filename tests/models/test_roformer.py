@@ -161,7 +161,7 @@ def test_configurations_that_are_refused(table: str, values: dict[str, Any], say
     (tmp_path / "config.yaml").write_text(yaml.dump(content))
     with pytest.raises(WeightsError, match=says) as error:
         read_config(tmp_path / "config.yaml")
-    assert "config.yaml: not the configuration of a RoFormer that is known here" in str(error.value)
+    assert "config.yaml: this is not the configuration of a RoFormer that is known here" in str(error.value)
 
 
 def test_what_a_configuration_says(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_code_in_a_configuration_is_not_run(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
     write(tmp_path, random_network(False), configuration(False, dim=32))
-    with pytest.raises(WeightsError, match=r"model\.ckpt: not the network that config\.yaml describes"):
+    with pytest.raises(WeightsError, match=r"model\.ckpt: this is not the network that config\.yaml describes"):
         load(from_path(tmp_path, gather(tmp_path)), "cpu")
 
 
@@ -329,7 +329,7 @@ def test_a_configuration_of_a_network_that_fits_no_machine_is_refused_before_it_
     """The described network has 300 GB of weights."""
     huge = {"dim": 4096, "depth": 64, "dim_head": 512, "heads": 64, "mlp_expansion_factor": 16}
     write(tmp_path, random_network(False), configuration(False, **huge))
-    with pytest.raises(WeightsError, match=r"model\.ckpt: not the network that config\.yaml describes"):
+    with pytest.raises(WeightsError, match=r"model\.ckpt: this is not the network that config\.yaml describes"):
         load(from_path(tmp_path, gather(tmp_path)), "cpu")
 
 

@@ -102,7 +102,7 @@ def test_without_weights_auto_is_the_embedded_method_and_says_why(
     track: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
-    assert main(["beats", str(track)]) == 0
+    assert main(["beats", str(track), "--verbose"]) == 0
     told = "Beat This! final0 (81.1 MB): not downloaded, downloads are off; mirkit models fetch beat_this\n"
     assert told in capsys.readouterr().out
     assert read_settings(track.parent).backends.beats == "embedded"

@@ -154,7 +154,7 @@ def test_without_weights_the_whole_runs_on_embedded_methods_and_says_so(
     track: Path, cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _installed(monkeypatch)
-    assert main(["classification", str(track)]) == 0
+    assert main(["classification", str(track), "--verbose"]) == 0
     told = capsys.readouterr().out
     assert "classification embedded" in " ".join(told.split())
     assert "Essentia VGGish (289 MB): not downloaded, downloads are off; mirkit models fetch essentia\n" in told
