@@ -114,8 +114,13 @@ TRAPS = {
 def test_text_that_is_called_music(name: str, sound: bytes, tmp_path: Path) -> None:
     (tmp_path / "secret.wav").write_bytes(sound)
     (tmp_path / name).write_text(TRAPS[name])
-    with pytest.raises(AudioError, match=r"the file is not audio but a (text|web page).*(remove it|download it again)"):
+    kind = {
+        "html.flac": "a web page, such as the error page of a download; download it again, or remove it",
+        "mpd.m4a": "a text (XML); remove it, or give it its right suffix",
+    }.get(name, "a text; remove it, or give it its right suffix")
+    with pytest.raises(AudioError) as error:
         open_audio(tmp_path / name).samples()
+    assert str(error.value) == f"{tmp_path / name}: the file is not audio but {kind}"
 
 
 @pytest.mark.parametrize("suffix", sorted(AUDIO_SUFFIXES))

@@ -260,8 +260,10 @@ def test_a_file_whose_tag_is_another_or_none_is_fetched_anew(server: Files, firs
     assert weights.fetch(row, ONLINE).files[0].read_bytes() == BODY[::-1]
 
 
+#: A test run that a shell started in the background ignores SIGINT, and so would its children.
 FETCH = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from mirkit.models import weights
 from mirkit.models.backend import File, Model
 from mirkit.settings import RunSettings

@@ -142,8 +142,12 @@ def test_what_the_model_cannot_do_leaves_no_stem(track: Path, monkeypatch: pytes
         (["--model", "htdemuxs"], 1, "no model of Demucs (htdemucs_ft, htdemucs, htdemucs_6s, hdemucs_mmi, mdx"),
         (["--model", "htdemucs"], 1, "needs 955717e8.safetensors (84 MB): not downloaded"),
         (["--separation", "demucs", "--model", "embedded"], 2, "exclude each other"),
-        (["--separation", "spleeter"], 2, "--separation must be one of auto, demucs, embedded, roformer"),
-        (["--model", "{folder}"], 1, "the folder must hold one model of Demucs"),
+        (
+            ["--separation", "spleeter"],
+            2,
+            "--separation must be one of auto, demucs, embedded, roformer, not 'spleeter'",
+        ),
+        (["--model", "{folder}"], 1, "the folder must hold one model of Demucs (.yaml, .th, .safetensors); found none"),
     ],
 )
 def test_what_goes_wrong_is_one_line(
