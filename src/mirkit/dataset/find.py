@@ -11,8 +11,9 @@ from mirkit.dataset.names import name_in
 from mirkit.dataset.selection import paths_matching
 from mirkit.errors import MissingInput, SettingsError, printable
 from mirkit.store import find_root, read_settings, write_table
-from mirkit.track import Track, is_audio_name
+from mirkit.track import Track, is_audio_name, list_folder
 from mirkit.track.clip import source_path
+from mirkit.track.listing import Unread
 
 
 def reason(track: Track, root: Path, excluded: Mapping[str, str]) -> str:
@@ -55,7 +56,7 @@ def exclude(path: Path, why: str) -> str:
     if not why.strip():
         raise SettingsError("--reason: give the reason why the track is excluded")
     name = excluded_as(path)
-    _write(find_root(Track.at(path).path), {name: why})
+    _write(find_root(path), {name: why})
     return name
 
 
@@ -67,8 +68,22 @@ def excluded_as(path: Path) -> str:
     MissingInput
         There is no such track.
     """
-    track = Track.at(path)
-    return name_in(find_root(track.path), track.folder / track.name if track.loose else track.folder)
+    root = find_root(path)
+    try:
+        track = Track.at(path)
+    except MissingInput:
+        if not is_unread_folder(path):
+            raise
+        return name_in(root, Path(os.path.abspath(path)))
+    return name_in(root, track.folder / track.name if track.loose else track.folder)
+
+
+def is_unread_folder(path: Path) -> bool:
+    """Whether a path is that of a folder that cannot be read."""
+    try:
+        return path.is_dir() and not list_folder(path)
+    except MissingInput:
+        return True
 
 
 def exclude_all(root: Path, paths: Iterable[Path], why: str) -> None:
@@ -156,15 +171,15 @@ class DatasetItem:
     excluded: str
 
 
-def iter_tracks(path: Path, problems: list[str], *, crops: bool = False, where: str = "") -> Iterator[DatasetItem]:
+def iter_tracks(path: Path, unread: list[Unread], *, crops: bool = False, where: str = "") -> Iterator[DatasetItem]:
     """Find every track at or below a folder, or every clip of tracks that are not excluded, sorted by path.
 
     Parameters
     ----------
     path : Path
         A folder of tracks, a track, or a loose file.
-    problems : list of str
-        Gets a line for each folder that could not be read.
+    unread : list of Unread
+        Gets the folders, and the stems, that cannot be read, without those that the user excluded.
     crops : bool
         Clips instead of tracks.
     where : str
@@ -182,7 +197,7 @@ def iter_tracks(path: Path, problems: list[str], *, crops: bool = False, where: 
         The settings file is wrong.
     """
     with Library.open(path) as library:
-        tracks, root, several = library.find_tracks(problems), library.root, library.several
+        tracks, root, several = library.find_tracks(unread), library.root, library.several
         wanted = set(paths_matching(library, where, table="clips" if crops else "tracks")) if where else None
     excluded = read_settings(root).exclude
     for track, sources in _clips(tracks, root, excluded) if crops else ((track, {""}) for track in tracks):

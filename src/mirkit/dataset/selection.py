@@ -55,9 +55,12 @@ class Selection:
     excluded : int
         Number of excluded tracks that were left out.
     unreadable : list of str
-        A line for each track that cannot be read; they are left out unless the query asks for them.
+        A line for each track whose sidecars are damaged; they are left out unless the query asks for them.
+    unusable : list of str
+        Names of the tracks and folders that cannot be read, and of the tracks that failed in the last run and have no
+        values: known faults, which are told in one line.
     unmeasured : int
-        Number of the rows without any known feature.
+        Number of the rows without any known feature, that did not fail.
     outdated : int
         Number of the rows whose audio was replaced since their values were computed.
     """
@@ -69,6 +72,7 @@ class Selection:
     searched: int = 0
     excluded: int = 0
     unreadable: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
     unmeasured: int = 0
     outdated: int = 0
 
@@ -194,9 +198,9 @@ def _select(
     library: Library, query: Query, fields: Sequence[QueryField], table: TableName, limit: int | None
 ) -> Selection:
     result = Selection(tuple(fields), library.root)
-    excluded, problem = FIELDS["excluded"].column, FIELDS["problem"].column
+    excluded, problem, failed = (FIELDS[name].column for name in ("excluded", "problem", "failed"))
     if table == "tracks":
-        counts = ("count(*)", f"count({excluded})", f"count({problem})")
+        counts = ("count(*)", f"count({excluded})", f"count({problem}) + count({failed})")
         total, result.excluded, problems = next(library.rows(counts, order="1"))
     else:
         total = sum(1 for _ in matching(library, Query(), table=table))
@@ -204,9 +208,13 @@ def _select(
         total, problems = total + result.excluded, 1
     result.searched = total - result.excluded
     if problems:
-        unreadable = library.rows((problem,), f"{problem} IS NOT NULL AND {excluded} IS NULL", table=table)
-        result.unreadable = [library.problem(stored) for (stored,) in unreadable]
-    columns = ("_unmeasured", FIELDS["outdated"].column, *(item.sql for item in fields))
+        faults = f"{excluded} IS NULL AND ({problem} IS NOT NULL OR ({failed} IS NOT NULL AND _unmeasured))"
+        for key, damage, known in library.rows(("_key", problem, failed), faults, table=table):
+            if known is None:
+                result.unreadable.append(library.problem(damage))
+            else:
+                result.unusable.append(library.name_of(key))
+    columns = (f"(_unmeasured AND {failed} IS NULL)", FIELDS["outdated"].column, *(item.sql for item in fields))
     for key, unmeasured, outdated, *values in matching(library, query, columns, table=table, limit=limit):
         result.keys.append(key)
         result.unmeasured += unmeasured

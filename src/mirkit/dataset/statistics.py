@@ -1,6 +1,7 @@
 """The features of a data set as a table, and its statistics: distributions, correlations, ranges for conditioners."""
 
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -52,7 +53,9 @@ class Table:
     excluded : dict
         Track -> why the user excluded it; excluded tracks have no row.
     unreadable : list of str
-        A line for each track or folder that could not be read.
+        A line for each track whose sidecars are damaged.
+    unusable : dict
+        Track or folder that cannot be read, or track that failed in the last run and has no values -> why.
     unmeasured : int
         Number of rows without any feature.
     outdated : list of str
@@ -69,6 +72,7 @@ class Table:
     classes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     excluded: dict[str, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    unusable: dict[str, str] = field(default_factory=dict)
     unmeasured: int = 0
     outdated: list[str] = field(default_factory=list)
     sources: set[tuple[bytes, str]] = field(default_factory=set)
@@ -98,7 +102,7 @@ def read_table(path: Path, *, crops: bool = False, where: str = "") -> Table:
         table = sound(library, lambda: _read(library, query, crops=crops), table="clips" if crops else "tracks")
     if query.condition and not (table.names or table.outdated):
         raise nothing_found(path, where)
-    if not (table.names or table.excluded or table.unreadable or table.outdated):
+    if not (table.names or table.excluded or table.unreadable or table.unusable or table.outdated):
         which = "clip in this folder; cut clips with: mirkit crop" if crops else "track in this folder"
         raise MissingInput(f"{printable(path)}: there is no {which}")
     never = set()
@@ -121,13 +125,25 @@ def _without(table: Table, names: Collection[str]) -> Table:
 
 
 #: Columns of the library that a table is made of.
-_COLUMNS = ("_key", "excluded", "problem", "outdated", "_cut", "_unmeasured", "_numbers", "reasons", "methods")
+_COLUMNS = (
+    "_key",
+    "excluded",
+    "problem",
+    "failed",
+    "outdated",
+    "_cut",
+    "_unmeasured",
+    "_numbers",
+    "reasons",
+    "methods",
+)
 
 
 def _read(library: Library, query: Query, *, crops: bool) -> Table:
     """Read the rows of the tracks, or of the clips of tracks that are not excluded."""
     keys = tuple(name for name in NUMBER_KEYS if crops or feature(name).stage != "crop")
     table = Table(keys, unreadable=list(library.problems))
+    table.unusable = {os.path.relpath(one.path, library.scope): one.line for one in library.unread}
     sources = library.clip_sources() if crops else None
     parts: list[bytes] = []
     # Most tracks lack the same values for the same reasons, and were computed by the same methods.
@@ -136,7 +152,7 @@ def _read(library: Library, query: Query, *, crops: bool) -> Table:
     columns = [*_COLUMNS, *(FIELDS[name].column for name in CLASSES)]
     found = condition(query) if query.condition else ("", ())
     wanted = bool(fields_in(query) & {"state", "outdated"})
-    for key, why, problem, replaced, cut, unmeasured, numbers, missing, used, *texts in library.rows(
+    for key, why, problem, failed, replaced, cut, unmeasured, numbers, missing, used, *texts in library.rows(
         columns, *found, table="clips" if crops else "tracks"
     ):
         allowed = {""} if sources is None else sources.get(key.rpartition(b"/")[0])
@@ -145,6 +161,8 @@ def _read(library: Library, query: Query, *, crops: bool) -> Table:
         name = library.name_of(key)
         if why is not None:
             table.excluded[name] = why
+        elif problem is not None and failed is not None:
+            table.unusable[name] = library.problem(problem)
         elif problem is not None:
             table.unreadable.append(library.problem(problem))
         elif replaced is not None and cut in allowed and not wanted:
@@ -152,7 +170,9 @@ def _read(library: Library, query: Query, *, crops: bool) -> Table:
         elif cut in allowed:
             table.names.append(name)
             table.sources.add((key if sources is None else key.rpartition(b"/")[0], cut))
-            table.unmeasured += unmeasured
+            table.unmeasured += unmeasured and failed is None
+            if unmeasured and failed is not None:
+                table.unusable[name] = f"{printable(name)}: {next(iter(json.loads(failed).values()))}"
             parts.append(numbers)
             reasons[missing] += 1
             methods[used] += 1
@@ -258,13 +278,15 @@ class Statistics:
     excluded : dict
         Track -> why the user excluded it.
     unreadable : tuple of str
-        A line for each track or folder that could not be read.
+        A line for each track whose sidecars are damaged.
     unmeasured : int
-        Number of tracks without any feature.
+        Number of tracks without any feature, that did not fail.
     outdated : tuple of str
         Tracks that were left out, because their audio was replaced since they were measured.
     duplicates : dict
         Feature's name -> the feature that it repeats, with the reason; conditioners leave it out by default.
+    unusable : dict
+        Track or folder that cannot be read, or track that failed in the last run and has no values -> why.
     """
 
     tracks: int
@@ -276,6 +298,7 @@ class Statistics:
     unmeasured: int
     outdated: tuple[str, ...] = ()
     duplicates: Mapping[str, str] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
 
 def statistics(table: Table) -> Statistics:
@@ -305,6 +328,7 @@ def statistics(table: Table) -> Statistics:
         table.unmeasured,
         tuple(table.outdated),
         duplicates(table.keys, table.values, len(table.sources)),
+        table.unusable,
     )
 
 

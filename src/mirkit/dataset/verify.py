@@ -39,6 +39,7 @@ from mirkit.store import (
 )
 from mirkit.track import NOTES_MIDI, Track, is_marked, rename_hint
 from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
+from mirkit.track.listing import Unread
 
 #: Stages whose values can be compared between tracks only if the same method computed them.
 _METHOD_STAGES = ("separate", "beats", "danceability")
@@ -311,7 +312,7 @@ def verify_all(
     ----------
     path : Path
     problems : list of str, optional
-        Gets a line for each folder that cannot be read, and each link to nothing.
+        Gets a line for each folder, and each stem, that cannot be read.
     crops : bool
         Verify the clips of each track too.
     deep : bool
@@ -331,7 +332,10 @@ def verify_all(
         The settings file is wrong.
     """
     with Library.open(path) as library:
-        tracks, root = library.find_tracks(problems, samples=False), library.root
+        unread: list[Unread] = []
+        tracks, root = library.find_tracks(unread, samples=False), library.root
+        if problems is not None:
+            problems += [one.line for one in unread]
         if not tracks:
             raise MissingInput(f"{printable(path)}: there is no track in this folder")
         excluded = read_settings(root).exclude

@@ -266,6 +266,7 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
         **({"audio": audio, "silent": dict(plan.silent)} if (audio := options.audio) else {}),
         "dropped": plan.dropped,
         "excluded": dict(plan.excluded),
+        "unusable": dict(plan.unusable),
         "failed": plan.problems,
     }
     if plan.joined:

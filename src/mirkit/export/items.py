@@ -17,6 +17,7 @@ from mirkit.dataset.library import Library
 from mirkit.dataset.rights import RightsReader
 from mirkit.dataset.seeds import seed_key
 from mirkit.dataset.selection import nothing_found
+from mirkit.dataset.unusable import why_unusable
 from mirkit.errors import AudioError, InfoError, MissingInput, pasted, printable
 from mirkit.export.item import CAPTION, Item
 from mirkit.export.parallel import Progress, no_progress
@@ -24,6 +25,7 @@ from mirkit.staleness import changed_since
 from mirkit.store import FileDigest, Provenance, as_number, file_digest, read_info, read_provenance, restamp
 from mirkit.track import CROPS, MIX, Track, base_of, is_audio_name
 from mirkit.track.clip import CUT, ClipSource, clip_fault
+from mirkit.track.listing import Unread
 from mirkit.track.user_texts import UserTextReader, UserTexts
 
 
@@ -39,6 +41,8 @@ class ExportItems:
         Name -> why the user excluded it.
     problems : list of str
         A line for each item that cannot be exported.
+    unusable : dict
+        Track or folder that cannot be read, or track that failed in the last run and has no values -> why.
     unmatched_rights : list of str
         A line for each row of ``rights.csv`` that fits none of the items.
     """
@@ -46,6 +50,7 @@ class ExportItems:
     items: list[Item] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unusable: dict[str, str] = field(default_factory=dict)
     unmatched_rights: list[str] = field(default_factory=list)
 
 
@@ -84,13 +89,16 @@ def read_items(
     """
     result = ExportItems()
     rights = RightsReader(path)
-    found = iter_tracks(path, result.problems, crops=crops, where=where)
+    unread: list[Unread] = []
     members = []
-    for member in found:
+    for member in iter_tracks(path, unread, crops=crops, where=where):
         if member.excluded:
             result.excluded[_slashes(member.name)] = member.excluded
+        elif why := "" if crops else why_unusable(member.track):
+            result.unusable[_slashes(member.name)] = why
         else:
             members.append(member)
+    result.unusable |= {_slashes(os.path.relpath(one.path, path)): one.line for one in unread}
     jobs = jobs or engines.cores()
     with progress(len(members)) as advance:
         read = _read_clips(members, clip_set, jobs, advance) if crops else _read_tracks(path, members, jobs, advance)
@@ -103,9 +111,9 @@ def read_items(
                 result.items.append(replace(one.item, rights=rights.read(one.item.track, _facts(one.item))))
             except (InfoError, MissingInput) as error:
                 result.problems.append(str(error))
-    if where and not (result.items or result.problems):
+    if where and not (result.items or result.problems or result.unusable):
         raise nothing_found(path, where)
-    if not (result.items or result.problems or result.excluded):
+    if not (result.items or result.problems or result.excluded or result.unusable):
         if not crops:
             raise MissingInput(f"{printable(path)}: there is no track in this folder")
         which = f"no clips of the set {clip_set!r}" if clip_set else "no clips"

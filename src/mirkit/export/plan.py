@@ -121,6 +121,8 @@ class ExportPlan:
         Item whose stem is silent -> why it counts as silent; these are left out.
     pair_suffix : str
         Suffix of the mixes that are exported beside stems.
+    unusable : dict
+        Track or folder that cannot be read, or track that failed in the last run and has no values -> why.
     """
 
     options: Options
@@ -137,6 +139,7 @@ class ExportPlan:
     refused: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     pair_suffix: str = ".flac"
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def splits(self) -> list[str]:
@@ -265,7 +268,7 @@ def make_plan(
         samples, conditioners, incomplete = _conditioned(samples, options)
         dropped |= incomplete
     if not any(sample.split == TRAIN for sample in samples):
-        out = silent | dropped | refused
+        out = silent | dropped | refused | known.unusable
         lines = [f"{printable(name)}: {why}" for name, why in out.items()] + list(problems)
         more = f" ({counted(len(lines) - 1, 'more item')} left out)" if len(lines) > 1 else ""
         reason = lines[0] + more if lines else "all items are excluded"
@@ -292,6 +295,7 @@ def make_plan(
         copies=copies,
         refused=refused,
         silent=silent,
+        unusable=known.unusable,
     )
 
 

@@ -1,5 +1,6 @@
 """The plan of a run, made before it starts: tracks, backends, stages, time and disk space."""
 
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from mirkit.stages import entry_name
 from mirkit.store import Settings, read_provenance, read_settings, with_values
 from mirkit.track import SKIPPED_FOLDERS, Track
 from mirkit.track.clip import refusal, replaced_clips
+from mirkit.track.listing import Unread
 
 if TYPE_CHECKING:  # imported only if captions are requested
     from mirkit.pipeline.captioning.plan import CaptionPlan
@@ -133,6 +135,8 @@ class RunPlan:
         Why better methods than the chosen ones are not used, a line for each.
     captions : CaptionPlan or None
         Plan of the captions; None if no captions were requested.
+    unread : tuple of str
+        A line for each folder, and each stem, that cannot be read.
     """
 
     root: Path
@@ -151,6 +155,7 @@ class RunPlan:
     notices: tuple[str, ...]
     better: tuple[str, ...]
     captions: "CaptionPlan | None" = None
+    unread: tuple[str, ...] = ()
 
     @property
     def waiting(self) -> list[Track]:
@@ -188,10 +193,12 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
 
 
 def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> RunPlan:
-    problems: list[str] = []
-    tracks, root = library.find_tracks(problems, problems, samples=request.samples), library.root
+    notices: list[str] = []
+    unread: list[Unread] = []
+    tracks, root = library.find_tracks(unread, notices, samples=request.samples), library.root
+    lines = tuple(one.line for one in unread)
     if not tracks:
-        raise MissingInput("; ".join((f"{printable(request.path)}: {_why_empty(request.path)}", *problems)))
+        raise MissingInput("; ".join((f"{printable(request.path)}: {_why_empty(request.path)}", *lines, *notices)))
     settings = with_values(read_settings(root), request.overrides, "command line")
     models.check_names(settings, request.fixed)
     if settings.separation.problem:
@@ -199,7 +206,6 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
     agreed = _agreed(request, settings, tracks, agree) if agree else {}
     backends, fresh, better = _backends(request, root, settings, agreed)
     settings = replace(settings, backends=replace(settings.backends, **backends))
-    notices = problems
     left_out = {track: why for track in tracks if (why := reason(track, root, settings.exclude))}
     included = tuple(track for track in only_matching(tracks, library, request.where) if track not in left_out)
     if left_out:
@@ -255,6 +261,7 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
         tuple(notices),
         tuple(better),
         _captions(request, included, settings) if CAPTIONS in request.stages else None,
+        lines,
     )
 
 
@@ -302,7 +309,7 @@ def library_of(request: RunRequest) -> Library:
     MissingInput
         There is no such file or folder, or it is no track and the request is for one.
     """
-    if not request.path.exists():
+    if not os.path.lexists(request.path):
         raise MissingInput(f"{request.path}: there is no such file or folder")
     if not request.batch:
         Track.at(request.path)

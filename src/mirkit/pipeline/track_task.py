@@ -352,7 +352,16 @@ def _make_stems(job: TrackJob, state: TrackState, own_stems: dict[str, FileDiges
 def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: TrackLog) -> None:
     rows = [stage(name) for name in todo]
     watch = Stopwatch()
-    opened = with_kernels(lambda: _opened(job, state, rows))
+    try:
+        opened = with_kernels(lambda: _opened(job, state, rows))
+    except MirkitError as error:
+        if not (state.info or log.failures):  # so that it is known that the track was tried
+            failure = error_message(error, job.path, debug=False)
+            with suppress(MirkitError):
+                update_provenance(
+                    state.track.provenance, [_entry(job, state, rows[0], Result(), {}, 0.0, failed=failure)]
+                )
+        raise
     log.seconds[MEASURE] = watch.seconds
     log.duration = opened.duration
     identities = {name: entry.identity for name, entry in state.provenance.stages.items()}

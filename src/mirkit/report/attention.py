@@ -89,7 +89,7 @@ def needs_a_look(
     """
     names = table.names[: len(rows)]
     groups = [
-        _failed(names, rows, failed, result.unreadable),
+        _failed(names, rows, failed, [*result.unreadable, *_of_no_row(names, result)]),
         _outdated(result),
         _audit(names, rows, "faults"),
         _silent(names, rows),
@@ -101,6 +101,11 @@ def needs_a_look(
         _audit(names, rows, "notices"),
     ]
     return [group for group in groups if group.rows or group.command]
+
+
+def _of_no_row(names: Sequence[str], result: Statistics) -> list[str]:
+    """Say what is wrong with the tracks and folders that cannot be read and have no row."""
+    return [line for name, line in result.unusable.items() if name not in names]
 
 
 def _failed(

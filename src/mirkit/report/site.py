@@ -16,6 +16,7 @@ from mirkit import __version__, engines
 from mirkit.dataset.find import iter_tracks
 from mirkit.dataset.selection import nothing_found
 from mirkit.dataset.statistics import read_table, statistics
+from mirkit.dataset.unusable import why_unusable
 from mirkit.engines import ItemResult
 from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError, printable
 from mirkit.report import media
@@ -27,6 +28,7 @@ from mirkit.store import FileBatch, make_folder, remove_file, remove_orphans, st
 from mirkit.store.output import Output, begins_with, head
 from mirkit.track import Track, base_of, is_track, kind_beside
 from mirkit.track.clip import clip_folders
+from mirkit.track.listing import Unread
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -90,8 +92,8 @@ class ReportPlan:
         Name -> file name of the track's page.
     pending : list of PageJob
         Pages that are missing or out of date.
-    problems : list of str
-        A line for each folder that could not be read.
+    unusable : list of str
+        Names of the tracks whose mix is no file, and of folders and stems that cannot be read.
     overwrite : bool
         Whether files that are not of a report may be replaced.
     where : str
@@ -103,7 +105,7 @@ class ReportPlan:
     tracks: dict[str, Track] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     pending: list[PageJob] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
     overwrite: bool = False
     where: str = ""
 
@@ -118,10 +120,11 @@ class ReportPlan:
 
 @dataclass(frozen=True)
 class PageOutcome:
-    """The outcome of one page: the track's name, and a line for each problem."""
+    """The outcome of one page: the track's name, a line for each problem, and whether the last run has told it."""
 
     name: str
     problems: tuple[str, ...] = ()
+    is_known: bool = False
 
 
 def plan_report(
@@ -166,8 +169,12 @@ def plan_report(
         )
     report = ReportPlan(root, folder, overwrite=overwrite, where=where)
     loose_files = _LooseFiles()
-    for member in iter_tracks(root, report.problems, where=where):
+    unread: list[Unread] = []
+    for member in iter_tracks(root, unread, where=where):
         if member.excluded:
+            continue
+        if member.track.lost:
+            report.unusable.append(member.name)
             continue
         name = Path(member.name).as_posix()
         file = _file_name(name, member.track)
@@ -176,6 +183,7 @@ def plan_report(
         report.tracks[member.name], report.pages[member.name] = member.track, file
         if overwrite or not is_mark_current(page.file, _stamp_of(page.file), page.stamp):
             report.pending.append(page)
+    report.unusable += [os.path.relpath(one.path, base) for one in unread]
     if where and not report.tracks:
         raise nothing_found(root, where)
     if not report.tracks:
@@ -277,7 +285,7 @@ def _put_page(page: PageJob, batch: FileBatch) -> PageOutcome:
     try:
         content, unread = track_content(page.track, audio, page.name)
     except MirkitError as error:  # there is nothing to show
-        return PageOutcome(page.name, (str(error),))
+        return PageOutcome(page.name, (str(error),), bool(why_unusable(page.track)))
     problems += [line for line in unread if line not in problems]
     stamp = "" if problems else page.stamp
     content |= {"problems": problems}
@@ -286,7 +294,7 @@ def _put_page(page: PageJob, batch: FileBatch) -> PageOutcome:
         batch.write(page.file, render("track.html", stamp=stamp, version=__version__, page=content))
     except SettingsError as error:  # a file of the user's has got the name meanwhile
         problems.append(str(error))
-    return PageOutcome(page.name, tuple(problems))
+    return PageOutcome(page.name, tuple(problems), bool(problems and why_unusable(page.track)))
 
 
 def _write_set(report: ReportPlan, failed: dict[str, list[str]]) -> None:

@@ -11,7 +11,7 @@ from mirkit.audio import has_moving_picture, probe
 from mirkit.errors import MirkitError, pasted, printable
 from mirkit.store.provenance import read_provenance
 from mirkit.track.albums import Album, albums_in, cut_from, uncut
-from mirkit.track.listing import FolderListing, list_folder, walk
+from mirkit.track.listing import FolderListing, Unread, is_no_file, list_folder, walk
 from mirkit.track.names import (
     MIX,
     ORIGINAL_NAME,
@@ -53,7 +53,7 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
     root : Path
         Folder to search.
     problems : list of str, optional
-        Receives a line for every folder that cannot be read; without it these lines are logged as warnings.
+        Receives a line for every folder, or stem, that cannot be read; without it these lines are logged as warnings.
 
     Returns
     -------
@@ -65,16 +65,19 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
         ``root`` is not a readable folder.
     """
     root = Path(os.path.abspath(root))
-    lines: list[str] = [] if problems is None else problems
-    tracks = [Track.of(listing) for listing in walk(root, lines, follow=True) if listing.is_track]
-    for line in lines if problems is None else ():
-        _log.warning("%s", line)
+    unread: list[Unread] = []
+    tracks = [Track.of(listing) for listing in walk(root, unread, follow=True) if listing.is_track]
+    for one in unread:
+        if problems is None:
+            _log.warning("%s", one.line)
+        else:
+            problems.append(one.line)
     return tracks
 
 
 def find_all(
     root: Path | str,
-    problems: list[str] | None = None,
+    unread: list[Unread] | None = None,
     notes: list[str] | None = None,
     *,
     lister: Callable[[Path], FolderListing] = list_folder,
@@ -82,13 +85,15 @@ def find_all(
 ) -> list[Track]:
     """Find all tracks at or below a folder: track folders, then loose files.
 
-    A loose file that was copied into a track folder beside it (``organize --copy``) is not a track of its own.
+    A loose file that was copied into a track folder beside it (``organize --copy``) is not a track of its own. The name
+    of an audio file that is no file, such as a link to nothing, is a track whose mix cannot be read.
 
-    Parameters and errors are those of :func:`find_tracks`; ``notes`` receives a line for stems without a mix, and one
-    for files that are not used. ``lister`` lists a folder, as ``list_folder`` does. Without ``samples``, the files that
-    are not used include one-shots: four or more loose files of less than 4 s that have not been measured.
+    Errors are those of :func:`find_tracks`; ``unread`` receives the folders, and the stems of track folders, that
+    cannot be read, and ``notes`` a line for stems without a mix, and one for files that are not used. ``lister`` lists
+    a folder, as ``list_folder`` does. Without ``samples``, the files that are not used include one-shots: four or more
+    loose files of less than 4 s that have not been measured.
     """
-    tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True, lister=lister, samples=samples)
+    tracks = _tracks_in(Path(os.path.abspath(root)), unread, notes, follow=True, lister=lister, samples=samples)
     return sorted(tracks, key=lambda track: bool(track.loose))
 
 
@@ -102,15 +107,19 @@ def loose_files(root: Path | str, problems: list[str] | None = None, *, video_so
     mix, and one for files that are not used: formats that are not read, and, without ``video_sound``, files with a
     moving picture.
     """
-    tracks = _tracks_in(
-        Path(os.path.abspath(root)), problems, problems, follow=False, video_sound=video_sound, samples=True
-    )
-    return [track.path for track in tracks if track.loose]
+    unread: list[Unread] = []
+    lines: list[str] = []
+    tracks = _tracks_in(Path(os.path.abspath(root)), unread, lines, follow=False, video_sound=video_sound, samples=True)
+    if problems is not None:
+        problems += [one.line for one in unread]
+        problems += [is_no_file(track.folder / track.lost) for track in tracks if track.lost]
+        problems += lines
+    return [track.path for track in tracks if track.loose and not track.lost]
 
 
 def _tracks_in(
     root: Path,
-    problems: list[str] | None,
+    unread: list[Unread] | None,
     notes: list[str] | None,
     *,
     follow: bool,
@@ -120,18 +129,21 @@ def _tracks_in(
 ) -> list[Track]:
     tracks: list[Track] = []
     lines: list[str] = []
-    unread: Counter[str] = Counter()
+    suffixes: Counter[str] = Counter()
     videos = placeholders = 0
     one_shots: set[Track] = set()
-    for listing in walk(root, problems, follow=follow, lister=lister):
+    for listing in walk(root, unread, follow=follow, lister=lister):
         placeholders += listing.placeholders
         if listing.is_track:
             tracks.append(track := Track.of(listing))
             one_shots |= {track} if not samples and is_one_shot(track) else set()
             continue
-        unread.update(os.path.splitext(name)[1].lower() for name in listing.unread)
-        if listing.audio_files and root.name not in SKIPPED_FOLDERS:
+        suffixes.update(os.path.splitext(name)[1].lower() for name in listing.unread)
+        if (listing.audio_files or listing.lost) and root.name not in SKIPPED_FOLDERS:
             loose = loose_in(listing, notes)
+            lost = [path for path in loose if path.name in listing.lost]
+            loose = [path for path in loose if path not in lost]
+            tracks += Track.all_loose(listing, lost)
             if listing.cue_sheets:
                 albums = albums_in(listing.folder, listing.cue_sheets, [path.name for path in loose], lines)
                 loose = [path for path in loose if path not in {album.path for album in albums}]
@@ -139,6 +151,8 @@ def _tracks_in(
             used = loose if video_sound else [path for path in loose if not _is_video(path)]
             videos += len(loose) - len(used)
             found = Track.all_loose(listing, used)
+            if unread is not None:
+                unread += _lost_stems(listing, found)
             one_shots |= set() if samples else {track for track in found if is_one_shot(track)}
             tracks += found
         elif listing.cue_sheets and not (listing.folders or listing.unread):  # nothing explains where the album is
@@ -146,7 +160,7 @@ def _tracks_in(
     if len(one_shots) < _MIN_ONE_SHOTS:
         one_shots = set()
     tracks = [track for track in tracks if track not in one_shots]
-    if line := left_out_line(unread, videos, placeholders, len(one_shots)):
+    if line := left_out_line(suffixes, videos, placeholders, len(one_shots)):
         lines.append(line)
     if notes is not None:
         notes += lines
@@ -219,22 +233,23 @@ def _alike(one: os.stat_result, other: os.stat_result) -> bool:
 
 def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Path]:
     """Return the loose audio files of one folder that is not a track, see :func:`loose_files`."""
-    lone_stems = {source_of(name) for name in listing.audio_files} - {""}
+    names = sorted((*listing.audio_files, *listing.lost))  # what a name says does not depend on the file
+    lone_stems = {source_of(name) for name in names} - {""}
     is_stems_folder = len(lone_stems) > 1
-    owners = {base_of(base) for name in listing.audio_files for base in (name, os.path.splitext(name)[0])}
+    owners = {base_of(base) for name in names for base in (name, os.path.splitext(name)[0])}
     stems: dict[str, list[str]] = defaultdict(list)  # base -> its stems
-    for name in listing.audio_files:
+    for name in names:
         if base := kind_beside(name)[0]:
             stems[base].append(name)
-    orphans = {base for base, names in stems.items() if base not in owners and _are_stems(listing.folder, base, names)}
+    orphans = {base for base, parts in stems.items() if base not in owners and _are_stems(listing.folder, base, parts)}
     if notes is not None:
         unclear: dict[str, list[str]] = defaultdict(list)
         for name, base in unclear_parts(listing.audio_files).items():
             unclear[base].append(name)
         notes += [
-            f"{printable(listing.folder)}: {', '.join(map(printable, names))}: several files could be the same part of "
+            f"{printable(listing.folder)}: {', '.join(map(printable, parts))}: several files could be the same part of "
             f"{printable(base)}, so they are not used; keep one of each part"
-            for base, names in sorted(unclear.items())
+            for base, parts in sorted(unclear.items())
         ]
         if is_stems_folder:
             notes.append(f"{printable(listing.folder)}: the folder holds stems but no {MIX}.*, so they are not used")
@@ -246,8 +261,18 @@ def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Pat
     taken = owners | orphans
     return [
         listing.folder / name
-        for name in listing.audio_files
+        for name in names
         if kind_beside(name)[0] not in taken and not (is_stems_folder and source_of(name))
+    ]
+
+
+def _lost_stems(listing: FolderListing, tracks: list[Track]) -> list[Unread]:
+    """Return the names of stems beside loose files that are no files."""
+    owners = {base: track for track in tracks for base in (base_of(track.loose), base_of(track.name))}
+    return [
+        Unread(listing.folder / name, owner.path, is_no_file(listing.folder / name))
+        for name in listing.lost
+        if (owner := owners.get(kind_beside(name)[0]))
     ]
 
 
@@ -261,12 +286,14 @@ def find_albums(root: Path | str, problems: list[str]) -> list[Album]:
     """Find all audio files at or below a folder, or the one at a path, that a cue sheet divides into tracks."""
     path = Path(os.path.abspath(root))
     albums: list[Album] = []
-    for listing in walk(path if path.is_dir() else path.parent, problems, follow=False):
+    unread: list[Unread] = []
+    for listing in walk(path if path.is_dir() else path.parent, unread, follow=False):
         if listing.cue_sheets and not listing.is_track:
-            names = [loose.name for loose in loose_in(listing)]
+            names = [loose.name for loose in loose_in(listing) if loose.name not in listing.lost]
             wanted = [name for name in listing.cue_sheets if path.suffix.lower() != ".cue" or name == path.name]
             cut = any(map(cut_from, (listing.folder / name for name in listing.folders)))  # and the album removed
             albums += albums_in(listing.folder, wanted, names, problems, alone=None if cut else problems)
+    problems += [one.line for one in unread]
     return [album for album in albums if path.is_dir() or path in (album.path, album.sheet)]
 
 

@@ -62,7 +62,31 @@ class FolderListing:
     @property
     def is_track(self) -> bool:
         """Whether the folder contains the mix of a track: a ``full_mix.*``, or a ``mixture.*`` beside stems."""
-        return bool(mixes_in(self.audio_files))
+        return bool(mixes_in((*self.audio_files, *self.lost)))
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A folder, or a file in a track folder, that cannot be read.
+
+    Attributes
+    ----------
+    path : Path
+        The folder or file.
+    owner : Path
+        The folder, or the track that the file belongs to.
+    line : str
+        What is wrong, with the path.
+    """
+
+    path: Path
+    owner: Path
+    line: str
+
+
+def is_no_file(path: Path) -> str:
+    """Return the message that the name of an audio file is that of no file."""
+    return f"{printable(path)}: this is a link to nothing, or no file; repair or remove it"
 
 
 def list_folder(folder: Path) -> FolderListing:
@@ -142,7 +166,7 @@ def _holds(test: Callable[[], bool]) -> bool:
 
 def walk(
     root: Path,
-    problems: list[str] | None = None,
+    unread: list[Unread] | None = None,
     *,
     follow: bool,
     lister: Callable[[Path], FolderListing] = list_folder,
@@ -155,8 +179,8 @@ def walk(
     ----------
     root : Path
         Folder to begin with.
-    problems : list of str, optional
-        Receives a line for every folder below that cannot be read, and for every broken audio file.
+    unread : list of Unread, optional
+        Receives every folder below that cannot be read, and the stems of track folders that are no files.
     follow : bool
         Whether to follow links to folders, each target once.
     lister : callable
@@ -181,16 +205,14 @@ def walk(
         except MissingInput as error:
             if folder is root:
                 raise
-            if problems is not None:
-                problems.append(str(error))
+            if unread is not None:
+                unread.append(Unread(folder, folder, str(error)))
             continue
         if listing.is_export and folder is not root:
             continue
-        if problems is not None:
-            problems += [
-                f"{printable(folder / name)}: this is a link to nothing, or no file; repair or remove it"
-                for name in listing.lost
-            ]
+        if unread is not None and listing.is_track:
+            parts = set(listing.lost) - set(mixes_in((*listing.audio_files, *listing.lost)))
+            unread += [Unread(folder / name, folder, is_no_file(folder / name)) for name in sorted(parts)]
         yield listing
         if listing.is_track:
             continue

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mirkit.catalog import STEMS
 from mirkit.errors import MissingInput, pasted, printable
-from mirkit.track.listing import FolderListing, list_folder, walk
+from mirkit.track.listing import FolderListing, is_no_file, list_folder, walk
 from mirkit.track.names import (
     ADTOF_MIDI,
     AUDIO_SUFFIXES,
@@ -47,6 +47,8 @@ class Track:
     former : str
         Name that its results have, if the folder was renamed since it was measured and they were not, see
         :func:`mirkit.track.as_measured`; else "".
+    lost : str
+        Name of its mix if that is no file, such as a link to nothing; else "".
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class Track:
     audio_files: tuple[str, ...] = field(default=(), compare=False)
     unclean: bool = field(default=False, compare=False)
     former: str = field(default="", compare=False)
+    lost: str = field(default="", compare=False)
 
     @classmethod
     def at(cls, path: Path | str) -> "Track":
@@ -79,7 +82,7 @@ class Track:
             if not listing.is_track:
                 raise MissingInput(_why_no_track(path, listing))
             return cls.of(listing)
-        if not path.is_file():
+        if not path.is_file() and not (os.path.lexists(path) and is_audio_name(path.name)):
             raise MissingInput(f"{printable(path)}: there is no such file or folder")
         if not is_audio_name(path.name):
             raise MissingInput(
@@ -93,7 +96,7 @@ class Track:
                     f'{printable(path)}: this is a stem of a track; name its mix instead: "{printable(mix)}"'
                 )
             return cls.all_loose(listing, [path])[0]
-        if path.name in mixes_in(listing.audio_files):
+        if path.name in mixes_in((*listing.audio_files, *listing.lost)):
             return cls.of(listing)
         raise MissingInput(
             f'{printable(path)}: this file is part of a track; name its folder instead: "{printable(path.parent)}"'
@@ -113,10 +116,11 @@ class Track:
         Track
         """
         # There may be 100,000 tracks, and most have files of the same names: each name is stored once.
-        mixes = mixes_in(listing.audio_files)
+        mixes = mixes_in((*listing.audio_files, *listing.lost))
         kept = (name for name in listing.audio_files if name in mixes or source_of(name) or rest_of(name))
         names = tuple(map(sys.intern, kept))
-        return cls(listing.folder, audio_files=names, unclean=listing.unclean)
+        lost = "" if set(mixes) & set(listing.audio_files) else mixes[0]
+        return cls(listing.folder, audio_files=names, unclean=listing.unclean, lost=lost)
 
     @classmethod
     def all_loose(cls, listing: FolderListing, paths: Iterable[Path]) -> "list[Track]":
@@ -137,16 +141,17 @@ class Track:
         stems: dict[str, list[str]] = defaultdict(list)
         named: dict[str, list[str]] = defaultdict(list)
         unclear = unclear_parts(listing.audio_files)
-        for name in listing.audio_files:
+        for name in (*listing.audio_files, *listing.lost):
             named[os.path.splitext(name)[0]].append(name)
-            if name not in unclear and (base := kind_beside(name)[0]):
+            if name not in unclear and name not in listing.lost and (base := kind_beside(name)[0]):
                 stems[base].append(name)
         tracks = []
         for path in paths:
             stem = os.path.splitext(path.name)[0]
             base = base_of(path.name if len(named[stem]) > 1 else stem)
             names = tuple(sorted({*named[stem], *stems[base]}))
-            tracks.append(cls(path.parent, loose=path.name, audio_files=names, unclean=listing.unclean))
+            lost = path.name if path.name in listing.lost else ""
+            tracks.append(cls(path.parent, loose=path.name, audio_files=names, unclean=listing.unclean, lost=lost))
         return tracks
 
     def _repr_html_(self) -> str:
@@ -157,6 +162,18 @@ class Track:
             f"<div><strong><bdi>{escape(self.name)}</bdi></strong><br><small><bdi>{escape(str(self.path))}</bdi></small>"
             f"<ul>{listed}</ul></div>"
         )
+
+    def readable(self) -> "Track":
+        """Return the track itself.
+
+        Raises
+        ------
+        MissingInput
+            Its mix is no file.
+        """
+        if self.lost:
+            raise MissingInput(is_no_file(self.folder / self.lost))
+        return self
 
     @property
     def path(self) -> Path:
@@ -182,9 +199,9 @@ class Track:
         Raises
         ------
         MissingInput
-            There is none, or there are several candidates.
+            There is none, it is no file, or there are several candidates.
         """
-        path = self._only(MIX)
+        path = self.readable()._only(MIX)
         if path is None:
             raise MissingInput(
                 f"{printable(self.folder)}: there is no {MIX}.* in this folder; put the audio file of "

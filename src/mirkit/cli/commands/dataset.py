@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import dataset as output
-from mirkit.cli.output import failure, next_step
+from mirkit.cli.output import failure, next_step, unusable
 from mirkit.cli.output.run import look
 from mirkit.cli.progress import progress
 from mirkit.errors import SettingsError, counted, printable
@@ -95,7 +95,7 @@ def duplicates(arguments: argparse.Namespace) -> int:
     _put(output.duplicates_json(selection, same), arguments, lambda: output.duplicates(selection, same, arguments.path))
     if arguments.exclude:
         _exclude_copies(selection, same, quiet=arguments.quiet or arguments.json)
-    return 1 if same.failed or selection.problems else 0
+    return 1 if same.failed else 0
 
 
 def _exclude_copies(selection: "output.TrackSelection", same: "Duplicates", *, quiet: bool) -> None:
@@ -136,7 +136,7 @@ def split(arguments: argparse.Namespace) -> int:
         arguments,
         lambda: output.split(selection, same, result, arguments.path),
     )
-    return 1 if same.failed or selection.problems else 0
+    return 1 if same.failed else 0
 
 
 def _compared(arguments: argparse.Namespace) -> "tuple[output.TrackSelection, Duplicates]":
@@ -191,24 +191,28 @@ def report(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
         where=arguments.where or "",
     )
-    count, failed = len(plan.pending), {}
+    count, failed, known = len(plan.pending), dict[str, list[str]](), list[str]()
     jobs = max(1, min(arguments.jobs or engines.cores(), count))
     shown = not (arguments.quiet or arguments.json)
     with progress(count, _PAGE_SECONDS * count / jobs, shown=shown) as advance:
         for outcome in pages.write_report(plan, jobs):
             if outcome.problems:
-                failed[outcome.name] = list(outcome.problems)
-                failure(f"{printable(outcome.name)}: {printable('; '.join(outcome.problems))}")
+                known += [outcome.name] if outcome.is_known else []
+                failed |= {} if outcome.is_known else {outcome.name: list(outcome.problems)}
+                if not outcome.is_known:
+                    failure(f"{printable(outcome.name)}: {printable('; '.join(outcome.problems))}")
             advance(outcome.name)
-    for line in plan.problems:
-        failure(line)
+    if not (arguments.quiet or arguments.json):
+        unusable([*plan.unusable, *known], arguments.path)
     index = plan.out / "index.html"
     if arguments.json:
-        print(json.dumps({"index": str(index), "written": count, "tracks": len(plan.tracks), "failed": failed}))
+        content = {"index": str(index), "written": count, "tracks": len(plan.tracks)}
+        print(json.dumps(content | {"failed": failed, "unusable": [*plan.unusable, *known]}))
     elif not arguments.quiet:
-        print(f"{counted(count, 'page')} written, {len(plan.tracks) - count} up to date, {len(failed)} with problems")
+        faults = len(failed) + len(known)
+        print(f"{counted(count, 'page')} written, {len(plan.tracks) - count} up to date, {faults} with problems")
         print(f"open {printable(index)}")
-    return 1 if failed or plan.problems else 0
+    return 1 if failed else 0
 
 
 def exclude(arguments: argparse.Namespace) -> int:
@@ -216,10 +220,13 @@ def exclude(arguments: argparse.Namespace) -> int:
     from mirkit.dataset.find import exclude, excluded_as
     from mirkit.dataset.selection import with_verdict
 
-    if arguments.audit is None and arguments.reason is None:
-        raise SettingsError('--reason: give the reason why the track is excluded, such as --reason "bad take"')
     if arguments.audit is None:
-        reasons = dict.fromkeys(_named(arguments), arguments.reason)
+        named = _named(arguments)
+        for path in named:
+            excluded_as(path)  # that there is no such track is told first
+        if arguments.reason is None:
+            raise SettingsError('--reason: give the reason why the track is excluded, such as --reason "bad take"')
+        reasons = dict.fromkeys(named, arguments.reason)
     else:
         reasons = {
             path: arguments.reason or why

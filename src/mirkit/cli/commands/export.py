@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli.output import failure, from_here, next_step, note, quoted
+from mirkit.cli.output import failure, from_here, next_step, note, quoted, unusable
 from mirkit.cli.progress import progress
 from mirkit.errors import MissingInput, SettingsError, counted, pasted, printable
 
@@ -43,6 +43,7 @@ def export(arguments: argparse.Namespace) -> int:
             for line in done.plan.notes:
                 note(f"note   {line}")
             _exported(done, dry=arguments.dry_run)
+            unusable(list(done.plan.unusable), arguments.path)
     if (arguments.check or arguments.check_only) and not arguments.dry_run:
         from mirkit.export.run import check
 

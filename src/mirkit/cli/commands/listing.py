@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING
 
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import listing as output
-from mirkit.cli.output import print_table
+from mirkit.cli.output import print_table, unusable
 from mirkit.cli.output.columns import fitted, terminal_width
 from mirkit.cli.output.show import show as print_track
 from mirkit.cli.output.show import show_json
 from mirkit.cli.progress import reading
 from mirkit.dataset.library import Library, TableName
 from mirkit.dataset.library.library import no_track
-from mirkit.dataset.query import Query, QueryField, choose_fields, from_arguments, parse, parse_sort, query_fields
+from mirkit.dataset.query import (
+    Query,
+    QueryField,
+    choose_fields,
+    fields_in,
+    from_arguments,
+    parse,
+    parse_sort,
+    query_fields,
+)
 from mirkit.dataset.ranks import ranks_of
 from mirkit.dataset.selection import Selection, select
 from mirkit.dataset.shown import DEFAULT_COLUMNS, DEFAULT_FIELDS
@@ -51,7 +60,7 @@ def ls(arguments: argparse.Namespace) -> int:
             found = select(library, query, [*fields, *extra], table=kind, limit=arguments.limit, advance=advance)
         if not found.rows and (name := _mistyped(place, words)):
             raise _nothing_named(name, found, "clip" if arguments.crops else "track")
-        if not (found.searched or found.excluded or library.problems):
+        if not (found.searched or found.excluded or library.unread):
             raise no_track(location.path, crops=arguments.crops)
         modes = [row[-1] for row in found.rows]
         # A table says beside each row whose audio was replaced that its values are not those of the present audio.
@@ -60,6 +69,7 @@ def ls(arguments: argparse.Namespace) -> int:
         found.fields = (*fields, extra[0]) if is_marked else tuple(fields)
         below = _names(found, library)
         found.unreadable = [location.with_url(line) for line in [*library.problems, *found.unreadable]]
+        found.unusable += [os.path.relpath(one.path, library.scope) for one in library.unread]
     paths = [_joined(place, name) for name in below]
     if arguments.paths or arguments.null:
         output.print_paths(paths, ends_with_null=arguments.null)
@@ -73,6 +83,8 @@ def ls(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         sys.stdout.flush()
         output.summary(found, "clip" if arguments.crops else "track", place, limit=arguments.limit)
+        if not {"state", "problem", "failed"} & fields_in(query):
+            unusable(found.unusable, place)
     return 1 if found.unreadable else 0
 
 
@@ -84,7 +96,7 @@ def _fields(names: str | None, form: str) -> list[QueryField]:
 
 def _split(words: "Sequence[str]") -> tuple[str, list[str]]:
     """Return the path that the words begin with, this folder if they do not, and the words of the query."""
-    if words and (is_url(words[0]) or os.path.exists(words[0])):
+    if words and (is_url(words[0]) or os.path.lexists(words[0])):
         return words[0], list(words[1:])
     if words and os.sep in words[0] and ":" not in words[0] and not words[0].startswith(("-", "^", "(", '"')):
         raise MissingInput(f"{printable(words[0])}: there is no such file or folder")
@@ -148,6 +160,8 @@ def show(arguments: argparse.Namespace) -> int:
         raise SettingsError(f"{printable(arguments.words[0])}: mirkit show takes local folders; copy the track first")
     shown = not (arguments.quiet or arguments.json)
     track = _find_track(arguments.words, shown=shown)
+    if not track.info.exists():
+        track.readable()
     found = summarize(track)
     with reading(shown=shown) as advance:
         ranks, others = ranks_of(track, found, is_clip=cut_in(track.folder) is not None, advance=advance)

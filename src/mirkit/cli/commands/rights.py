@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirkit.cli.output import failure, note, table
+from mirkit.cli.output import failure, note, table, unusable
 from mirkit.errors import InfoError, MissingInput, counted, printable
+from mirkit.track.listing import Unread
 
 if TYPE_CHECKING:
     from mirkit.dataset.rights import Rights
@@ -30,13 +31,19 @@ def rights(arguments: argparse.Namespace) -> int:
         output = Output(Path(arguments.output), lambda _: False, arguments.overwrite, theirs)
         output.check()
     problems: list[str] = []
+    unread: list[Unread] = []
+    lost: list[str] = []
     reader, tracks = RightsReader(path), {}
-    for member in iter_tracks(path, problems):
+    for member in iter_tracks(path, unread):
+        if member.track.lost:
+            lost += [] if member.excluded else [member.name]
+            continue
         try:
             tracks[Path(member.name).as_posix()] = reader.of(member.track)
         except (InfoError, MissingInput) as error:
             problems.append(str(error))
-    if not (tracks or problems):
+    lost += [os.path.relpath(one.path, path) for one in unread]
+    if not (tracks or problems or lost):
         raise MissingInput(f"{printable(path)}: there is no track in this folder")
     problems += reader.unmatched()
     for line in problems:
@@ -49,9 +56,10 @@ def rights(arguments: argparse.Namespace) -> int:
         output.write(rights_csv(tracks))
     if arguments.json:
         rows = {name: found.as_dict() | {"origin": dict(found.origin)} for name, found in tracks.items()}
-        print(json.dumps({"tracks": rows, "failed": problems}, indent=1))
+        print(json.dumps({"tracks": rows, "failed": problems, "unusable": lost}, indent=1))
     elif not arguments.quiet:
         _show(tracks, verbose=arguments.verbose)
+        unusable(lost, path)
         if output:
             note(f"note   {printable(output.path)} has a row for each track{_next_step(output.path, reader.file)}")
     return 1 if problems else 0

@@ -13,7 +13,7 @@ from mirkit.cli.commands import models
 from mirkit.cli.commands.organize import organize_first
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.options import BackendNames, backend_choices, overrides
-from mirkit.cli.output import next_step, note
+from mirkit.cli.output import failure, next_step, note
 from mirkit.cli.output import run as output
 from mirkit.cli.parser import parse
 from mirkit.cli.progress import downloading, progress
@@ -115,6 +115,8 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
             models.print_license(model)
     with downloading(shown=not quiet) as fetched:
         prepare(plan, fetched)
+    for line in plan.unread:
+        failure(line)
     summary = output.RunSummary(idle=plan.idle, keep_all=arguments.json)
     started = time.perf_counter()
     notify = (lambda _: None) if arguments.quiet and plan.captions else note
@@ -136,7 +138,7 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
         else:
             logged = arguments.path if request.batch else ""
             output.summary(summary, seconds, quiet=arguments.quiet, verbose=arguments.verbose, logged_in=logged)
-    done, status = summary.done + summary.idle, int(bool(summary.failed))
+    done, status = summary.done + summary.idle, int(bool(summary.failed or plan.unread))
     if copy and not summary.failed:
         write_midi_copy(plan, copy)
     if "separate" in request.stages and getattr(arguments, "output", None):

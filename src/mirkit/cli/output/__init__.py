@@ -55,6 +55,21 @@ def next_step(*words: str, path: Path | str = "") -> None:
     print("next:", "mirkit", *words, *([quoted(path)] if str(path) else []))
 
 
+#: Number of tracks that are named.
+_NAMED = 3
+
+
+def unusable(names: Sequence[str], path: Path | str) -> None:
+    """Print, in one line, the tracks and folders of a folder that a command had to leave out, if there are any.
+
+    They failed in the last run, or the folder shows that they cannot be read, so they are no failure of the command.
+    """
+    if not names:
+        return
+    named = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    note(f"note   not used, because it failed or cannot be read: {named}; why: mirkit verify {quoted(path)}")
+
+
 def error_line(text: str) -> None:
     """Print the line with which a command ends that could not do its work."""
     print(f"{styled('mirkit:', 'red', sys.stderr)} {from_here(text)}", file=sys.stderr)

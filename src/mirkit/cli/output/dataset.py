@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import MEASURED, feature
 from mirkit.cli.output import failure, note, table
+from mirkit.cli.output import unusable as print_unusable
 from mirkit.cli.output.style import styled
 from mirkit.dataset.find import iter_tracks
+from mirkit.dataset.unusable import why_unusable
 from mirkit.errors import MissingInput, counted, pasted, printable
 from mirkit.track import CROPS, Track
+from mirkit.track.listing import Unread
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates
@@ -239,6 +242,7 @@ def statistics(result: Statistics, path: str) -> None:
         print(f"excluded {printable(name)}: {printable(why)}")
     for line in result.unreadable:
         failure(line)
+    print_unusable(list(result.unusable), path)
     if result.unmeasured:
         note(f"note     {unmeasured(result.unmeasured, result.tracks, path)}")
     if result.outdated:
@@ -289,27 +293,29 @@ class TrackSelection:
         Those that are not excluded.
     excluded : dict
         Track -> reason for which it is excluded.
-    problems : list of str
-        A line for each folder that could not be read.
+    unusable : dict
+        Track or folder that cannot be read, or track that failed in the last run and has no values -> why.
     """
 
     tracks: list[Track]
     names: list[str]
     excluded: dict[str, str]
-    problems: list[str]
+    unusable: dict[str, str]
 
     @classmethod
     def below(cls, path: Path) -> TrackSelection:
         """List the tracks of a folder; raises MissingInput if there is none."""
-        problems: list[str] = []
-        listed = list(iter_tracks(path, problems))
+        unread: list[Unread] = []
+        listed = list(iter_tracks(path, unread))
         kept = [member for member in listed if not member.excluded]
+        unusable = {member.name: why for member in kept if (why := why_unusable(member.track))}
+        kept = [member for member in kept if member.name not in unusable]
         if not kept:
-            raise MissingInput(
-                f"{printable(path)}: there is no track in this folder" + (" that is not excluded" if listed else "")
-            )
+            which = " that is not excluded, and can be read" if listed else ""
+            raise MissingInput(f"{printable(path)}: there is no track in this folder{which}")
         excluded = {member.name: member.excluded for member in listed if member.excluded}
-        return cls([member.track for member in kept], [member.name for member in kept], excluded, problems)
+        unusable |= {os.path.relpath(one.path, path): one.line for one in unread}
+        return cls([member.track for member in kept], [member.name for member in kept], excluded, unusable)
 
 
 def duplicates(selection: TrackSelection, same: Duplicates, path: str) -> None:
@@ -381,6 +387,7 @@ def _left_out_json(selection: TrackSelection, same: Duplicates) -> dict[str, Any
         "not_measured": [selection.names[number] for number in same.unmeasured],
         "failed": {selection.names[number]: why for number, why in same.failed.items()},
         "excluded": selection.excluded,
+        "unusable": selection.unusable,
     }
 
 
@@ -392,8 +399,9 @@ def _left(selection: TrackSelection, same: Duplicates, path: str) -> None:
         print(f"         and {len(same.not_compared) - _MOST_LINES} more; --output or --json lists all")
     for name, why in selection.excluded.items():
         print(f"excluded {printable(name)}: {why}")
-    for line in (*same.failed.values(), *selection.problems):
+    for line in same.failed.values():
         failure(line)
+    print_unusable(list(selection.unusable), path)
     if same.unmeasured:
         note(f"note     {unmeasured(len(same.unmeasured), len(selection.tracks), path)}")
 

@@ -16,7 +16,7 @@ from mirkit.dataset.library import answers, listings
 from mirkit.dataset.library.answers import Answers
 from mirkit.dataset.library.fields import FIELDS
 from mirkit.dataset.library.listings import Listings, in_scope, is_reachable
-from mirkit.dataset.library.overrides import RightsSource, write_exclusions
+from mirkit.dataset.library.overrides import RightsSource, not_excluded, write_exclusions
 from mirkit.dataset.library.row import (
     HIDDEN,
     LAST,
@@ -39,6 +39,7 @@ from mirkit.engines.processes import iter_chunked
 from mirkit.errors import MissingInput, printable
 from mirkit.store import LIBRARY_FOLDER, SETTINGS_NAME, LibraryFile, find_root, read_settings
 from mirkit.track import Track, find_all, is_track
+from mirkit.track.listing import Unread
 
 #: A table of the library.
 TableName = Literal["tracks", "clips"]
@@ -83,11 +84,13 @@ class Library:
     several : bool
         Whether ``scope`` is a folder of tracks.
     problems : list of str
-        After :meth:`refresh`: a line for each folder that could not be read.
+        After :meth:`refresh`: a line for each file of the data set that could not be read.
+    unread : list of Unread
+        After :meth:`refresh`: folders and stems that could not be read, without those that the user excluded.
     """
 
     def __init__(self, root: Path, scope: Path, *, several: bool) -> None:
-        self.root, self.scope, self.problems = root, scope, list[str]()
+        self.root, self.scope, self.problems, self.unread = root, scope, list[str](), list[Unread]()
         self.several = several
         self._with_clips = False
         self._excluded: Mapping[str, str] = {}
@@ -116,12 +119,12 @@ class Library:
         Raises
         ------
         MissingInput
-            There is no such path, or it is no audio file.
+            There is no such path, or it is no audio file, or a link to nothing.
         """
         scope = Path(os.path.abspath(path))
         several = scope.is_dir() and not is_track(scope)
         if not several:
-            scope = Track.at(scope).path
+            scope = Track.at(scope).readable().path
         return cls(find_root(scope, batch=several), scope, several=several)
 
     def __enter__(self) -> "Library":
@@ -219,14 +222,14 @@ class Library:
             self.refresh(clips=self._with_clips)  # the file was damaged
 
     def find_tracks(
-        self, problems: list[str] | None = None, notes: list[str] | None = None, *, samples: bool = True
+        self, unread: list[Unread] | None = None, notes: list[str] | None = None, *, samples: bool = True
     ) -> list[Track]:
         """Find the tracks, as ``mirkit.track.find_all`` does; only folders that have changed are listed.
 
         Parameters
         ----------
-        problems : list of str, optional
-            Gets a line for each folder that cannot be read.
+        unread : list of Unread, optional
+            Gets the folders and stems that cannot be read, without those that the user excluded.
         notes : list of str, optional
             Gets a line for stems without a mix, and one for files that are not used.
         samples : bool
@@ -240,7 +243,10 @@ class Library:
         if not self.several:
             return [Track.at(self.scope)]
         folders = Listings(self._file, self.root, self._key)
-        found = find_all(self.scope, problems, notes, lister=folders.list, samples=samples)
+        some: list[Unread] = []
+        found = find_all(self.scope, some, notes, lister=folders.list, samples=samples)
+        if unread is not None and some:
+            unread += not_excluded(some, self.root, read_settings(self.root).exclude)
         if self._file.exists or len(found) >= _MANY:
             folders.save(complete=False)
         return found
@@ -342,7 +348,7 @@ class Library:
         return problem_in(stored, self.root)
 
     def _refresh(self, advance: Callable[[int, int], None], jobs: int) -> None:
-        self.problems = []
+        self.problems, self.unread = [], []
         if not self.several:
             track = Track.at(self.scope)
             place = place_of(key_of(track, self._text), loose=bool(track.loose))
@@ -356,7 +362,8 @@ class Library:
             if rows is not None:
                 self._update("tracks", rows, advance, jobs)
                 return
-        found = find_all(self.scope, self.problems, lister=folders.list)
+        found = find_all(self.scope, self.unread, lister=folders.list)
+        self.unread = not_excluded(self.unread, self.root, self._excluded)
         keyed = [(place_of(key_of(track, self._text), loose=bool(track.loose)), track) for track in found]
         rows = [RowJob(track, place) for place, track in keyed if not self._is_known(track, known.get(place))]
         self._update("tracks", rows, advance, jobs)

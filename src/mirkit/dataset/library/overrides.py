@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from mirkit.dataset.library.row import LOOSE, RIGHTS_FIELDS, exclusion, rights_v
 from mirkit.dataset.rights import RightsReader, rights_file
 from mirkit.errors import MirkitError
 from mirkit.store import LibraryFile
-from mirkit.track import ORIGINAL_NAME
+from mirkit.track import ORIGINAL_NAME, is_audio_name
+from mirkit.track.listing import Unread
 
 _TABLES = ("tracks", "clips")
 
@@ -35,6 +37,18 @@ def write_exclusions(file: LibraryFile, excluded: Mapping[str, str]) -> None:
         _note(connection, "exclude", settings)
 
     file.write(work)
+
+
+def not_excluded(unread: Iterable[Unread], root: Path, excluded: Mapping[str, str]) -> list[Unread]:
+    """Leave out what the user excluded: the folder itself, or the track that a file belongs to."""
+    return [one for one in unread if not _is_excluded(one.owner, root, excluded)]
+
+
+def _is_excluded(owner: Path, root: Path, excluded: Mapping[str, str]) -> bool:
+    key = os.fsencode(Path(os.path.relpath(owner, root)).as_posix())
+    loose = is_audio_name(owner.name)
+    name = os.path.splitext(owner.name)[0] if loose else owner.name
+    return bool(exclusion(key, name, excluded, loose=loose))
 
 
 class RightsSource:

@@ -175,13 +175,15 @@ def read_row(job: RowJob, *, root: Path, excluded: Mapping[str, str], rights: Ri
     lasting = True
     tags: dict[str, Any] = {}
     try:
+        job.track.readable()
         info = read_object(track.info)
         content = read_object(track.provenance)
         hidden = _fill(values, tags, info, content, track, is_clip=job.is_clip)
         values["outdated"] = _outdated(content, whole, hidden[0]) or None
-    except InfoError as error:
+    except (InfoError, MissingInput) as error:
         hidden = ("", 1, _VECTOR.pack(*[_NAN] * len(NUMBER_KEYS)))
-        values = {"problem": str(error).replace(printable(root), _ROOT)}
+        values = {"problem": (why := str(error).replace(printable(root), _ROOT))}
+        values |= {"failed": json.dumps({"track": why})} if job.track.lost else {}
         # What the system or the place of a link says may change while the files do not.
         lasting = type(error) is DamagedFileError
     cut, unmeasured, numbers = hidden
