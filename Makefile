@@ -7,6 +7,8 @@
 # make docs                builds the documentation into docs/_build/html; a warning is an error
 # make docs-links          checks every link of the documentation, also those to other sites
 # make bench               runs every benchmark
+# make train-separator     renders music, trains the embedded separator on it and scores it; continues where it was
+#                          stopped. Needs the data of docs/development/separator.md; SEPARATOR=folder, MIXES=, EPOCHS=
 # Each target creates .venv with the first Python >= 3.11 that works; make PYTHON=... selects another one.
 
 ifndef PYTHON
@@ -17,10 +19,13 @@ BIN := .venv/bin
 DATA ?=
 
 SEED := $(shell date +%s)
+SEPARATOR ?= build/separator
+MIXES ?= 2000
+EPOCHS ?= 30
 SPHINX = OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: run test test-fast test-properties check docs docs-links bench clean
+.PHONY: run test test-fast test-properties check docs docs-links bench train-separator clean
 
 run: .venv/run.stamp
 ifeq ($(DATA),)
@@ -58,6 +63,11 @@ docs-links: .venv/docs.stamp
 bench: .venv/bench.stamp .venv/trainers.stamp
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do OMP_NUM_THREADS=1 $(BIN)/python "$$script"; done
 
+train-separator: .venv/training.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m training.examples $(SEPARATOR) --count $(MIXES)
+	$(BIN)/python -m training.train $(SEPARATOR) --epochs $(EPOCHS)
+	$(BIN)/python -m training.evaluate $(SEPARATOR)
+
 clean:
 	rm -rf .venv build dist docs/_build docs/reference/cli docs/reference/features/plots docs/tutorials/demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 
@@ -67,6 +77,7 @@ clean:
 .venv/dev.stamp: INSTALL := .[dev]
 .venv/docs.stamp: INSTALL := .[docs]
 .venv/bench.stamp: INSTALL := .[bench,test]
+.venv/training.stamp: INSTALL := .[training]
 
 .venv/%.stamp: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$(INSTALL)"

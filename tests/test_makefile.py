@@ -60,3 +60,18 @@ def test_a_folder_that_does_not_exist(folder: Path) -> None:
 
 def test_without_data_the_demo_runs(folder: Path) -> None:
     assert make(folder, "")[:2] == (0, ["demo demo"])
+
+
+def test_the_separator_is_trained_in_three_steps(folder: Path) -> None:
+    (folder / "bin").mkdir()
+    python = folder / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@" >> "$SEEN"\ncase "$2" in *$FAILS) exit 1;; esac\n')
+    python.chmod(0o755)
+    words = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/training.stamp", f"BIN={folder / 'bin'}"]
+    for fails, count in (("nothing", 3), ("train", 2), ("examples", 1)):
+        seen = folder / f"seen {fails}"
+        environment = os.environ | {"SEEN": str(seen), "FAILS": fails}
+        done = subprocess.run([*words, "train-separator", "SEPARATOR=here", "MIXES=5"], cwd=folder, env=environment)
+        assert (done.returncode == 0) == (count == 3)
+        steps = ["examples here --count 5", "train here --epochs 30", "evaluate here"]
+        assert seen.read_text().splitlines() == [f"-m training.{step}" for step in steps[:count]]
