@@ -1,6 +1,7 @@
 """How many altered copies are found, how many different pieces are taken for one recording, and what it costs.
 
     PYTHONPATH=tests python benchmarks/duplicates.py                     # 300 synthesized pieces, measured
+    PYTHONPATH=tests python benchmarks/duplicates.py --pieces 121 --seconds 11   # short ones
     PYTHONPATH=tests python benchmarks/duplicates.py --outlines 20000    # outlines without sound: time, memory
 
 The pieces are loops of four chords from a dozen common progressions, at one of four tempos, with bass, drums and a
@@ -21,10 +22,10 @@ import numpy as np
 from dataset.altered import ALTERATIONS, RATE, curves
 from dataset.test_duplicates import copy_of, made
 from mirkit.dataset.duplicates.alignment import align
+from mirkit.dataset.duplicates.candidates import candidates
 from mirkit.dataset.duplicates.fingerprints import (
     SEMITONES,
     FingerprintFeatures,
-    candidates,
     fingerprint_features,
     hashes,
     landmarks,
@@ -116,13 +117,13 @@ def compare(outlines: list[FingerprintFeatures]) -> tuple[dict[tuple[int, int], 
     return found, len(tried), steps | {"landmarks": sum(len(own.times) for own in marks)}
 
 
-def of_sound(count: int) -> dict[str, object]:
+def of_sound(count: int, seconds: int = SECONDS) -> dict[str, object]:
     """Copies and strangers among synthesized sound."""
     names = list(ALTERATIONS)
     originals, copies = [], []
     with tempfile.TemporaryDirectory() as folder:
         for i in range(count):
-            sound = piece(i // 2, i % 2)
+            sound = np.ascontiguousarray(piece(i // 2, i % 2)[:, : seconds * RATE])
             originals.append(fingerprint_features(*curves(sound)))
             copies.append(fingerprint_features(*curves(ALTERATIONS[names[i % len(names)]](sound, Path(folder)))))
     found, tried, steps = compare(originals + copies)
@@ -171,9 +172,10 @@ def of_outlines(count: int) -> dict[str, object]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pieces", type=int, default=300)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="length of the pieces, at most 24")
     parser.add_argument("--outlines", type=int, help="outlines without sound instead of pieces")
     parser.add_argument("--json", type=Path, help="write the numbers there")
     arguments = parser.parse_args()
-    result = of_outlines(arguments.outlines) if arguments.outlines else of_sound(arguments.pieces)
+    result = of_outlines(arguments.outlines) if arguments.outlines else of_sound(arguments.pieces, arguments.seconds)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1))

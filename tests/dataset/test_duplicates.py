@@ -1,6 +1,8 @@
 """The same recording is found however it was altered; different pieces are not taken for one."""
 
 import dataclasses
+import errno
+import io
 import itertools
 import sqlite3
 from collections.abc import Callable
@@ -13,18 +15,18 @@ from dataset.altered import ALTERATIONS, RATE, Sound, curves
 from mirkit.audio import encode
 from mirkit.dataset.duplicates import find, stored
 from mirkit.dataset.duplicates.alignment import Alignment, align
+from mirkit.dataset.duplicates.candidates import candidates
 from mirkit.dataset.duplicates.find import Duplicates, best_copy, find_duplicates, read_features
 from mirkit.dataset.duplicates.fingerprints import (
     SEMITONES,
     FingerprintFeatures,
     Landmarks,
-    candidates,
     fingerprint_features,
     hashes,
     landmarks,
     rotated,
 )
-from mirkit.dataset.duplicates.stored import Fingerprint, fingerprint_of
+from mirkit.dataset.duplicates.stored import Fingerprint, StoredHashes, fingerprint_of
 from mirkit.dataset.library import Library, stamps
 from mirkit.demo import drone, house, rock, waltz
 from mirkit.errors import InfoError, MissingInput
@@ -169,6 +171,62 @@ def test_hashes_of_many_copies_cost_no_square_of_them(rng: np.random.Generator) 
     assert len(tried) < 120 * 100
 
 
+def test_a_beginning_that_all_share_hides_no_copy(rng: np.random.Generator) -> None:
+    """Landmarks of a common intro make no candidates of strangers, and copies are found besides."""
+    intro = made(rng, 12.0).rows
+    pieces = [FingerprintFeatures(np.concatenate((intro, made(rng, 45.0).rows)).astype(np.float32)) for _ in range(300)]
+    planted = {(i, 300 + k) for k, i in enumerate(rng.choice(300, 30, replace=False).tolist())}
+    pieces += [copy_of(pieces[i], rng) for i, _ in sorted(planted, key=lambda pair: pair[1])]
+    marks = [landmarks(piece) for piece in pieces]
+    hashed = [[hashes(rotated(own.cells, semitones)) for semitones in SEMITONES] for own in marks]
+    tried = list(candidates([own.times for own in marks], hashed))
+    assert {(one.first, one.second) for one in tried} | {(one.second, one.first) for one in tried} >= planted
+    assert len(tried) < 500  # of 54,285 pairs that share the intro; 15,000 if each shared landmark counted
+
+
+def test_harmony_and_dynamics_have_to_agree(rng: np.random.Generator) -> None:
+    """The dynamics of one piece with the harmony of another are no copy; without harmony, the dynamics count."""
+    piece, other = made(rng), made(rng)
+    mixed = FingerprintFeatures(np.concatenate((other.rows[:, :12], piece.rows[:, 12:]), axis=1))
+    silent = [FingerprintFeatures(one.rows * (np.arange(16) >= 12)) for one in (piece, mixed)]
+
+    def found(first: FingerprintFeatures, second: FingerprintFeatures) -> bool:
+        marks = [landmarks(first), landmarks(second)]
+        hashed = [[hashes(rotated(own.cells, semitones)) for semitones in SEMITONES] for own in marks]
+        return any(candidates([own.times for own in marks], hashed))
+
+    assert found(piece, piece)
+    assert not found(piece, mixed)
+    assert found(silent[0], silent[1])
+    assert not hashes(landmarks(silent[0]).cells).parts[:, 0].any()
+
+
+@pytest.mark.parametrize("fails", ["never", "at once", "later"])
+def test_hashes_are_compared_where_the_disk_is_full(
+    fails: str, library: list[Track], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def opened(**_: object) -> io.BytesIO:
+        if fails == "at once":
+            raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+        return Full()
+
+    if fails != "never":
+        monkeypatch.setattr(stored.tempfile, "TemporaryFile", opened)
+    found = stored.fingerprints(library)
+    assert isinstance(found[0].hashed, StoredHashes) is (fails == "never")
+    expected = fingerprint_of(library[0])
+    assert all(
+        np.array_equal(getattr(mine, name), getattr(other, name))
+        for mine, other in zip(found[0].hashed, expected.hashed, strict=True)
+        for name in ("words", "near", "parts")
+    )
+    assert find_duplicates(library).groups == [[0, 2]]
+
+
 def kept(folder: Path, chroma: ChromaCurve, bands: BandCurve, *, part: str = "full_mix", sound: str = "") -> Track:
     """A track with its curves; its sound is never opened."""
     folder.mkdir(parents=True)
@@ -291,7 +349,7 @@ def test_fingerprints_are_kept_in_the_library(
     assert second.groups == [[0, 1, 2]]
     assert read == ["b", "e", "f"]
     with sqlite3.connect(library_path(library[0].folder.parent)) as connection:
-        for content in ("x", b"", b"\xff" * (64 + 4 + 84)):
+        for content in ("x", b"", b"\xff" * (64 + 4 + 116)):
             connection.execute("UPDATE fingerprints SET content = ?", (content,))
             connection.commit()
             assert found()[0] == second

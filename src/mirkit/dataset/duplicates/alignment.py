@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-from mirkit.dataset.duplicates.fingerprints import RATE, Candidate, FingerprintFeatures, interpolated, rotated
+from mirkit.dataset.duplicates.candidates import Candidate
+from mirkit.dataset.duplicates.fingerprints import RATE, FingerprintFeatures, interpolated, rotated
 
 Array = npt.NDArray[np.float64]
 

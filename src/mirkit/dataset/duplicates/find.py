@@ -2,11 +2,12 @@
 
 Copies with another codec, gain or trim are found, and copies that are up to 5 % faster or slower, or a semitone higher
 or lower. Landmarks of harmony and dynamics are hashed, and tracks that share landmarks are candidates
-(:mod:`fingerprints`); they are aligned, and are the same recording if their correlation is high enough
+(:mod:`candidates`); they are aligned, and are the same recording if their correlation is high enough
 (:mod:`alignment`).
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,7 +21,8 @@ from scipy.cluster.hierarchy import DisjointSet
 from mirkit import engines
 from mirkit.audio import SourceInfo, probe
 from mirkit.dataset.duplicates.alignment import Alignment, align
-from mirkit.dataset.duplicates.fingerprints import Candidate, FingerprintFeatures, Hashes, candidates
+from mirkit.dataset.duplicates.candidates import Candidate, candidates
+from mirkit.dataset.duplicates.fingerprints import FingerprintFeatures, Hashes
 from mirkit.dataset.duplicates.known import Pair, keep_pairs, known_pairs
 from mirkit.dataset.duplicates.stored import NO_FINGERPRINT, fingerprints, read_features
 from mirkit.dataset.library import Library
@@ -80,7 +82,7 @@ def find_duplicates(
     """
     result = Duplicates()
     times: list[npt.NDArray[np.float32]] = []
-    hashed: list[tuple[Hashes, ...]] = []
+    hashed: list[Sequence[Hashes]] = []
     first_with: dict[str, int] = {}
     groups = DisjointSet(range(len(tracks)))
     found = fingerprints(tracks, library, advance)
@@ -129,19 +131,22 @@ def _same(
 ) -> list[Pair]:
     """Align candidates on all cores, and merge the groups of those that are the same recording.
 
-    A track is compared with one of several candidates at a time, because it may then be in the group of the others.
+    A track is compared with one of its candidates, then with two, and so on, because it may then be in the group of the
+    others.
     """
     pairs: list[Pair] = []
     deferred: list[Candidate] = []
+    most = 1
     while batch := [*deferred, *islice(found, _AT_A_TIME)]:
         now: list[Candidate] = []
         deferred = []
-        seconds: set[int] = set()
+        seconds: Counter[int] = Counter()
         for candidate in batch:
             if groups.connected(candidate.first, candidate.second):
                 continue
-            (deferred if candidate.second in seconds else now).append(candidate)
-            seconds.add(candidate.second)
+            (now if seconds[candidate.second] < most else deferred).append(candidate)
+            seconds[candidate.second] += 1
+        most *= 2
         jobs = [
             _Job(tracks[one.first].feature_series, tracks[one.second].feature_series, one, number)
             for number, one in enumerate(now)

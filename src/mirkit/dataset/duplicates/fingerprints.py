@@ -1,16 +1,16 @@
-"""Fingerprints of recordings: landmarks of harmony and dynamics, as short hashes; and the recordings that share some.
+"""Fingerprints of recordings: landmarks of harmony and dynamics, as short hashes.
 
 A landmark is a moment of great change. Harmony and levels around it are described relative to it and hashed to bits;
 equal hashes at matching times indicate the same recording. Codec, gain and trimming do not move landmarks, and a speed
 that differs by a few percent blurs them only a little. A pitch that differs by whole semitones rotates the pitch
-classes; the search for candidates tries all allowed rotations. It joins sorted hashes instead of comparing all pairs.
+classes; the search for candidates (:mod:`candidates`) tries all allowed rotations.
 
 The scheme follows landmark fingerprints (Wang 2003) and locality-sensitive hashing by random hyperplanes (Charikar
 2002); chroma and band levels are used because ``.CURVES.npz`` stores both.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,12 @@ CELLS, COLUMNS = len(_CELLS) - 1, 16
 #: Hashes per landmark, and bits of each.
 TABLES, BITS, UNSURE = 6, 32, 3
 _SEED = 7
+#: Transpositions of a copy, in semitones upwards; pairs are compared in both directions, which covers lower copies.
+SEMITONES = (0, 1)
+#: Bits that describe harmony and dynamics apart; with a norm below the last value, there is too little of one.
+_PART_BITS, _PART_SEED, _LEAST_NORM = 64, 8, 0.3
+#: Columns of harmony and of dynamics.
+_PARTS = (slice(0, 12), slice(12, COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -147,10 +153,13 @@ class Hashes:
         One bit per random hyperplane: the side on which the landmark lies.
     near : uint8 array, shape=(n, 6, 3)
         The three least certain bits of each word, whose planes are closest to the landmark.
+    parts : uint64 array, shape=(n, 2)
+        The sides of further hyperplanes for harmony alone, and for dynamics alone; 0 where there is too little of it.
     """
 
     words: npt.NDArray[np.uint32]
     near: npt.NDArray[np.uint8]
+    parts: npt.NDArray[np.uint64]
 
 
 def hashes(cells: Array) -> Hashes:
@@ -165,12 +174,28 @@ def hashes(cells: Array) -> Hashes:
     Hashes
     """
     flat = cells.reshape(len(cells), CELLS * COLUMNS)
-    planes = np.random.default_rng(_SEED).standard_normal((flat.shape[1], TABLES * BITS), np.float32)
+    planes = _planes(_SEED, flat.shape[1], TABLES * BITS)
     # einsum instead of matmul, so that the result does not depend on the BLAS.
     sides = np.einsum("nd,db->nb", flat, planes).reshape(-1, TABLES, BITS)
     words = ((sides > 0) * (np.uint32(1) << np.arange(BITS, dtype=np.uint32))).sum(axis=-1, dtype=np.uint32)
     near = np.argpartition(np.abs(sides), UNSURE, axis=-1)[..., :UNSURE]
-    return Hashes(words, near.astype(np.uint8))
+    return Hashes(words, near.astype(np.uint8), np.stack([_part(cells[:, :, columns]) for columns in _PARTS], axis=1))
+
+
+@cache
+def _planes(seed: int, dimensions: int, count: int) -> Array:
+    """Draw random hyperplanes, always the same."""
+    planes = np.random.default_rng(seed).standard_normal((dimensions, count), np.float32)
+    planes.flags.writeable = False
+    return planes
+
+
+def _part(cells: Array) -> npt.NDArray[np.uint64]:
+    """Hash some columns of the landmarks to one number each."""
+    flat = cells.reshape(len(cells), cells.shape[1] * cells.shape[2])
+    sides = np.einsum("nd,db->nb", flat, _planes(_PART_SEED, flat.shape[1], _PART_BITS)) > 0
+    words = (sides * (np.uint64(1) << np.arange(_PART_BITS, dtype=np.uint64))).sum(axis=-1, dtype=np.uint64)
+    return np.where(np.linalg.norm(flat, axis=1) >= _LEAST_NORM, words, np.uint64(0))
 
 
 def interpolated(rows: npt.NDArray[np.float64], where: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -180,126 +205,3 @@ def interpolated(rows: npt.NDArray[np.float64], where: npt.NDArray[np.float64]) 
     part = (where - low)[..., None]
     between: npt.NDArray[np.float64] = (1 - part) * rows[low] + part * rows[low + 1]
     return between
-
-
-#: Transpositions of a copy, in semitones upwards; each pair is compared in both directions, which covers lower copies.
-SEMITONES = (0, 1)
-#: Largest number of the 192 bits in which two landmarks of one recording differ (unrelated ones: 96 +- 14).
-_MAX_FLIPS = 40
-#: The same where a single landmark makes a candidate: the closest of 114 pairs of made-up pieces that shared one by
-#: chance differed in 22 to 40 bits (five of six in more than 30), that of 315 true pairs in 32 bits at most.
-_MAX_FLIPS_ALONE = 30
-#: Largest number of landmarks with an equal hash that one landmark is compared with; more copies are connected through
-#: these.
-_MAX_EQUAL = 50
-_CHUNK = 100_000
-#: Least number of matching landmarks of a candidate; one is enough for a track with few landmarks.
-_MIN_HITS = 2
-_FEW_LANDMARKS = 8
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Two tracks that share landmarks.
-
-    Attributes
-    ----------
-    first, second : int
-        Indexes of the tracks.
-    semitones : int
-        Semitones by which the second is higher.
-    times : float32 array, shape=(hits, 2)
-        Times of the shared landmarks in the first and in the second track (s).
-    """
-
-    first: int
-    second: int
-    semitones: int
-    times: npt.NDArray[np.float32]
-
-
-def candidates(times: Sequence[npt.NDArray[np.float32]], hashed: Sequence[Sequence[Hashes]]) -> Iterator[Candidate]:
-    """Find the pairs of tracks that share landmarks.
-
-    Parameters
-    ----------
-    times : sequence of float32 arrays
-        Times of the landmarks of each track (s).
-    hashed : sequence
-        Hashes of each track, transposed by each of ``SEMITONES``.
-
-    Yields
-    ------
-    Candidate
-        Each pair of tracks at most once per transposition, in order.
-    """
-    count = len(times)
-    if not count:
-        return
-    track_of = np.repeat(np.arange(count), [len(own) for own in times])
-    when = np.concatenate(times)
-    index = np.concatenate([own[0].words for own in hashed])
-    landmarks = np.bincount(track_of, minlength=count)
-    for which, semitones in enumerate(SEMITONES):
-        words = np.concatenate([own[which].words for own in hashed])
-        near = np.concatenate([own[which].near for own in hashed])
-        pairs = [np.zeros(0, np.int64)]
-        for table in range(TABLES):
-            for queries, matches in _hits(index[:, table], words[:, table], near[:, table]):
-                other = track_of[queries] != track_of[matches]
-                queries, matches = queries[other], matches[other]
-                flips = np.bitwise_count(words[queries] ^ index[matches]).sum(axis=1, dtype=np.int64)
-                # Most matches are false. To save memory, only true ones are kept, with both indexes in one number.
-                pairs.append((queries * len(index) + matches)[flips <= _MAX_FLIPS])
-        queries, matches = np.divmod(np.unique(np.concatenate(pairs)), max(len(index), 1))
-        flips = np.bitwise_count(words[queries] ^ index[matches]).sum(axis=1, dtype=np.int64)
-        yield from _pairs(track_of, when, landmarks, semitones, queries, matches, flips)
-
-
-def _hits(
-    index: npt.NDArray[np.uint32], words: npt.NDArray[np.uint32], near: npt.NDArray[np.uint8]
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Yield pairs of landmarks with an equal hash in one table, ignoring the least certain bits."""
-    order = np.argsort(index, kind="stable")
-    ordered = index[order]
-    bits = np.uint32(1) << near.astype(np.uint32)
-    for choice in range(2**UNSURE):
-        flipped = np.zeros(len(words), np.uint32)
-        for bit in range(UNSURE):
-            if choice >> bit & 1:
-                flipped |= bits[:, bit]
-        for start in range(0, len(words), _CHUNK):
-            queried = (words ^ flipped)[start : start + _CHUNK]
-            low, high = np.searchsorted(ordered, queried, "left"), np.searchsorted(ordered, queried, "right")
-            length = np.minimum(high - low, _MAX_EQUAL)
-            queries = np.repeat(np.arange(len(queried)), length)
-            step = np.arange(len(queries)) - np.repeat(np.cumsum(length) - length, length)
-            yield start + queries, order[np.repeat(low, length) + step]
-
-
-def _pairs(
-    track_of: npt.NDArray[np.int64],
-    when: npt.NDArray[np.float32],
-    landmarks: npt.NDArray[np.int64],
-    semitones: int,
-    queries: npt.NDArray[np.int64],
-    matches: npt.NDArray[np.int64],
-    flips: npt.NDArray[np.int64],
-) -> Iterator[Candidate]:
-    """Collect the hits of each pair of tracks, which differ in so many bits."""
-    first, second = track_of[queries], track_of[matches]
-    if semitones == 0:  # each pair is found in both directions
-        swapped = first > second
-        queries, matches = np.where(swapped, matches, queries), np.where(swapped, queries, matches)
-        both, kept = np.unique(queries * len(track_of) + matches, return_index=True)
-        queries, matches = np.divmod(both, len(track_of))
-        first, second, flips = track_of[queries], track_of[matches], flips[kept]
-    order = np.lexsort((matches, queries, second, first))
-    first, second, queries, matches, flips = (column[order] for column in (first, second, queries, matches, flips))
-    new = np.flatnonzero(np.diff(first, prepend=-1) | np.diff(second, prepend=-1))
-    for start, end in zip(new, np.append(new, len(first))[1:], strict=True):
-        a, b = int(first[start]), int(second[start])
-        enough = 1 if min(landmarks[a], landmarks[b]) < _FEW_LANDMARKS else _MIN_HITS
-        hits = min(len(set(queries[start:end])), len(set(matches[start:end])))
-        if hits >= _MIN_HITS or (hits >= enough and flips[start:end].min() <= _MAX_FLIPS_ALONE):
-            yield Candidate(a, b, semitones, np.stack((when[queries[start:end]], when[matches[start:end]]), axis=1))

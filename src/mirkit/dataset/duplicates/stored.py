@@ -1,8 +1,13 @@
-"""Fingerprints of tracks, computed on all cores, and kept in the library until their ``.CURVES.npz`` change."""
+"""Fingerprints of tracks, computed on all cores, and kept in the library until their ``.CURVES.npz`` change.
+
+Those of 100,000 tracks take a gigabyte. While they are compared, their hashes are in a temporary file.
+"""
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +44,16 @@ from mirkit.store import (
 from mirkit.track import MIX, Track, rename_hint
 
 #: Raised when the same series would give another fingerprint.
-_VERSION = b"1"
+_VERSION = b"2"
 #: Bytes of the hash of the audio, in hexadecimal; blanks where it is not known.
 _AUDIO = 64
 #: A copy of a data set may change the status of a mix so much later than that of its series (ns).
 _COPIED_AFTER = 60 * 10**9
 #: Fingerprints of one transaction.
 _AT_A_TIME = 5000
-_ROW = 4 + len(SEMITONES) * TABLES * (4 + UNSURE)
+#: Bytes of the hashes of a landmark for one transposition, and of all that is kept of it.
+_HASHES = TABLES * (4 + UNSURE) + 16
+_ROW = 4 + len(SEMITONES) * _HASHES
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Fingerprint:
     ----------
     times : float32 array, shape=(n,)
         Times of the landmarks (s).
-    hashed : tuple of Hashes
+    hashed : sequence of Hashes
         Their hashes, transposed by each of ``SEMITONES``.
     audio : str
         Hash of the hash of the mix, "" where it is not known.
@@ -70,11 +77,70 @@ class Fingerprint:
     """
 
     times: npt.NDArray[np.float32]
-    hashed: tuple[Hashes, ...]
+    hashed: Sequence[Hashes]
     audio: str = ""
     unmeasured: str = ""
     failed: str = ""
     compared: bool = False
+
+
+@dataclass(frozen=True)
+class StoredHashes(Sequence[Hashes]):
+    """The hashes of a track, which are read when they are needed.
+
+    Attributes
+    ----------
+    file : HashFile
+    start : int
+        Where they begin in it.
+    landmarks : int
+        Number of landmarks.
+    """
+
+    file: "HashFile" = field(repr=False)
+    start: int
+    landmarks: int
+
+    def __len__(self) -> int:
+        return len(SEMITONES)
+
+    def __getitem__(self, which: Any) -> Any:
+        if not 0 <= which < len(self):
+            raise IndexError(which)
+        size = self.landmarks * _HASHES
+        return _decoded_hashes(self.file.read(self.start + which * size, size), self.landmarks)
+
+
+class HashFile:
+    """A temporary file of hashes; this process and copies of it may read it."""
+
+    def __init__(self) -> None:
+        self._file: Any = None
+        self._end = 0
+        with suppress(OSError):  # no space, or no folder for it
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed when no fingerprint needs it)
+
+    def add(self, one: Fingerprint) -> Fingerprint:
+        """Return a fingerprint whose hashes are in the file; as it is if the disk is full."""
+        content = b"".join(map(_encoded_hashes, one.hashed))
+        if not content or self._file is None:
+            return one
+        try:
+            self._file.seek(self._end)
+            if self._file.write(content) != len(content):
+                return one
+        except OSError:
+            return one
+        start, self._end = self._end, self._end + len(content)
+        return replace(one, times=one.times.copy(), hashed=StoredHashes(self, start, len(one.times)))
+
+    def read(self, start: int, size: int) -> bytes:
+        """Read some bytes."""
+        if hasattr(os, "pread"):  # copies of this process share the position in the file
+            return os.pread(self._file.fileno(), size, start)
+        self._file.seek(start)
+        content: bytes = self._file.read(size)
+        return content
 
 
 #: That of a track without landmarks.
@@ -128,23 +194,24 @@ def fingerprints(
     keys = [key_of(track, prefix) for track in tracks] if library else []
     now = [stamp(os.fsencode(track.feature_series)) + _VERSION for track in tracks]
     found: dict[int, Fingerprint] = {}
+    file = HashFile()
     if library:
         numbers = {key: number for number, key in enumerate(keys)}
         for key, known, content, compared in library.fingerprints():
             number = numbers.get(key)
             if number is not None and known == now[number] and (one := _decoded(content, compared=compared == 1)):
-                found[number] = one
+                found[number] = file.add(one)
                 advance(tracks[number].name)
     unknown = [number for number in range(len(tracks)) if number not in found]
-    waiting: list[int] = []
+    waiting: list[tuple[bytes, bytes, bytes]] = []
     for start, some in iter_chunked(fingerprint_of, [tracks[number] for number in unknown], jobs=engines.cores()):
         for number, one in zip(unknown[start : start + len(some)], some, strict=True):
-            found[number] = one
+            found[number] = file.add(one)
             advance(tracks[number].name)
-            if not (one.unmeasured or one.failed) and settled(now[number][:-1]):
-                waiting.append(number)
+            if library and not (one.unmeasured or one.failed) and settled(now[number][:-1]):
+                waiting.append((keys[number], now[number], _encoded(one)))
         if library and (len(waiting) >= _AT_A_TIME or len(found) == len(tracks)):
-            library.keep_fingerprints([(keys[number], now[number], _encoded(found[number])) for number in waiting])
+            library.keep_fingerprints(waiting)
             waiting = []
     return [_outdated(track) if _has_changed(track) else found[number] for number, track in enumerate(tracks)]
 
@@ -155,29 +222,32 @@ def _outdated(track: Track) -> Fingerprint:
 
 
 def _encoded(one: Fingerprint) -> bytes:
-    parts = [one.audio.encode("ascii", "replace").ljust(_AUDIO), one.times.astype("<f4").tobytes()]
-    for hashed in one.hashed:
-        parts += [hashed.words.astype("<u4").tobytes(), hashed.near.tobytes()]
-    return b"".join(parts)
+    audio, times = one.audio.encode("ascii", "replace").ljust(_AUDIO), one.times.astype("<f4").tobytes()
+    return b"".join((audio, times, *map(_encoded_hashes, one.hashed)))
+
+
+def _encoded_hashes(one: Hashes) -> bytes:
+    return one.words.astype("<u4").tobytes() + one.near.tobytes() + one.parts.astype("<u8").tobytes()
 
 
 def _decoded(content: Any, *, compared: bool) -> Fingerprint | None:
     """Decode a fingerprint; None for what a library from a stranger may hold instead."""
     if type(content) is not bytes or len(content) < _AUDIO or (len(content) - _AUDIO) % _ROW:
         return None
-    count, at = (len(content) - _AUDIO) // _ROW, _AUDIO
-    times = np.frombuffer(content, "<f4", count, at)
-    at += times.nbytes
-    hashed = []
-    for _ in SEMITONES:
-        words = np.frombuffer(content, "<u4", count * TABLES, at).reshape(count, TABLES)
-        at += words.nbytes
-        near = np.frombuffer(content, np.uint8, count * TABLES * UNSURE, at).reshape(count, TABLES, UNSURE)
-        at += near.nbytes
-        hashed.append(Hashes(words, near))
+    count = (len(content) - _AUDIO) // _ROW
+    times = np.frombuffer(content, "<f4", count, _AUDIO)
+    at = _AUDIO + times.nbytes
+    hashed = tuple(_decoded_hashes(content[at + which * count * _HASHES :], count) for which in range(len(SEMITONES)))
     if not np.isfinite(times).all() or any((one.near >= BITS).any() for one in hashed):
         return None
-    return Fingerprint(times, tuple(hashed), content[:_AUDIO].decode("ascii", "replace").strip(), compared=compared)
+    return Fingerprint(times, hashed, content[:_AUDIO].decode("ascii", "replace").strip(), compared=compared)
+
+
+def _decoded_hashes(content: bytes, count: int) -> Hashes:
+    words = np.frombuffer(content, "<u4", count * TABLES).reshape(count, TABLES)
+    near = np.frombuffer(content, np.uint8, count * TABLES * UNSURE, words.nbytes).reshape(count, TABLES, UNSURE)
+    parts = np.frombuffer(content, "<u8", count * 2, words.nbytes + near.nbytes).reshape(count, 2)
+    return Hashes(words, near, parts)
 
 
 def read_features(path: Path) -> FingerprintFeatures:
