@@ -4,9 +4,7 @@ What they play is in `scores`, what they play with in `material`: recorded notes
 synthesized waves.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import soxr
@@ -15,10 +13,9 @@ from scipy.signal import butter, lfilter
 from training import effects, scores
 from training.effects import Random
 from training.material import RATE, Material, Sample, Sound
-from training.scores import SECONDS, Harmony, Note
+from training.scores import SECONDS, Harmony, Note, any_of
 
 COUNT = int(SECONDS * RATE)
-_T = TypeVar("_T")
 #: Classes of drum sounds by General MIDI pitch, the preferred first.
 _DRUMS: dict[int, tuple[str, ...]] = {
     **dict.fromkeys((35, 36), ("kick",)),
@@ -48,11 +45,6 @@ _FADE = int(0.02 * RATE)
 _FARTHEST = 8
 
 
-def any_of(rng: Random, items: Sequence[_T]) -> _T:
-    """Return a random item."""
-    return items[int(rng.integers(len(items)))]
-
-
 def transposed(sound: Sound, semitones: float) -> Sound:
     """Return samples, shape=(n,) or (n, channels), at another speed, which is another pitch."""
     if abs(semitones) < 0.02:
@@ -69,12 +61,13 @@ def add(out: Sound, time: float, sound: Sound, gain: float) -> None:
     out[start : start + len(sound)] += np.float32(gain) * sound
 
 
-def drums(rng: Random, material: Material, harmony: Harmony) -> Sound:
-    """A kit that plays a pattern or a drummer's MIDI; in a quarter of the cases percussion; or only that."""
+def drums(rng: Random, material: Material, harmony: Harmony, notes: list[Note]) -> Sound:
+    """A kit that plays given notes, a drummer's MIDI or a pattern, sometimes with percussion; or percussion alone."""
     out = np.zeros(COUNT, np.float32)
     if rng.random() < 0.93:
         kit = _kit(rng, material)
-        notes = scores.groove(rng, material.grooves) if material.grooves and rng.random() < 0.65 else []
+        if not notes or rng.random() < 0.3:
+            notes = scores.groove(rng, material.grooves) if material.grooves and rng.random() < 0.65 else []
         notes = notes or scores.drum_pattern(rng, harmony)
         tuning = {drum: rng.uniform(-2, 2) if rng.random() < 0.5 else 0.0 for drum in kit}
         balance = {drum: 10 ** ((_BALANCE.get(drum, -3) + rng.normal(0, 2.5)) / 20) for drum in kit}

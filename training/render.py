@@ -5,10 +5,9 @@
 writes mixes with their stems, to listen to. Training renders the same mixes without writing them (`training.examples`).
 
 A mix of ten seconds is known by its number: the same number gives the same mix. Each stem is absent in about a third of
-the mixes; one in eight mixes is a solo. A stem comes from a real song, transposed, with `_FROM_SONGS`, otherwise from
-random parts played with recorded and synthesized sounds. Equalizer, compressor, room, position and level are random for
-each stem; width, limiter, sampling rate and codec for the mix. The distributions are near those of real songs where
-`training.statistics` can compare them.
+the mixes; one in eight mixes is a solo. A stem is a window of a real song, or random parts played with recorded and
+synthesized sounds. Equalizer, compressor, room, position and level are random for each stem; width, limiter, sampling
+rate and codec for the mix. The distributions are near those of real songs where `training.statistics` can compare them.
 """
 
 import argparse
@@ -21,8 +20,9 @@ import soundfile
 
 from training import effects, instruments, scores, singers, soundfonts
 from training.effects import Random
-from training.instruments import COUNT, any_of, transposed
+from training.instruments import COUNT, transposed
 from training.material import RATE, STEMS, Material, MaterialError, Sound, add_data_argument, checked, index
+from training.scores import Arrangement, Harmony, any_of
 
 #: Numbers of mixes with held-out sounds start here.
 HELD_OUT_FROM = 900_000
@@ -30,8 +30,8 @@ HELD_OUT_FROM = 900_000
 _PRESENT = {"drums": 0.72, "bass": 0.72, "other": 0.74, "vocals": 0.72}
 _LEVELS = {"drums": (-19.0, 3.5), "bass": (-18.5, 3.5), "other": (-19.5, 3.5), "vocals": (-19.5, 3.5)}
 _SOLO = 0.12
-#: Share of the stems that are windows of real songs.
-_FROM_SONGS = 0.22
+#: Share of the mixes that are made of windows of real songs alone, and of such stems in the others.
+_REMIXED, _FROM_SONGS = 0.1, 0.18
 _WETNESS = (0.0, 0.05, 0.12, 0.25, 0.45)
 
 
@@ -62,15 +62,16 @@ def mix(number: int, source: Sources) -> tuple[Sound, Sound]:
     """Return a mix, float32, shape=(2, n), and its stems in the order of `STEMS`, shape=(4, 2, n)."""
     rng = np.random.default_rng(number)
     harmony = scores.harmony(rng)
-    low, others = scores.excerpt(rng, source.scores) if source.scores and rng.random() < 0.3 else ([], [])
+    arrangement = scores.arrangement(rng, source.scores)
+    from_songs = 1.0 if rng.random() < _REMIXED else _FROM_SONGS
     present = _present(rng)
     stems = np.zeros((len(STEMS), 2, COUNT), np.float32)
     for i, stem in enumerate(STEMS):
         if stem not in present:
             continue
-        sound = _of_song(rng, stem, source)
+        sound = _of_song(rng, stem, source) if rng.random() < from_songs else None
         if sound is None:
-            sound = _played(rng, stem, source.material, harmony, low, others)
+            sound = _played(rng, stem, source.material, harmony, arrangement)
         if rng.random() < 0.5:
             sound = effects.compress(rng, sound)
         stems[i] = sound * (10 ** (rng.normal(*_LEVELS[stem]) / 20) / (effects.level(sound) + 1e-6))
@@ -105,8 +106,6 @@ def _mastered(rng: Random, stems: Sound) -> tuple[Sound, Sound]:
 
 def _of_song(rng: Random, stem: str, source: Sources) -> Sound | None:
     """Return a window of a stem of a real song with another pitch, start, equalizer, width and order of channels."""
-    if rng.random() > _FROM_SONGS:
-        return None
     found = [stems[stem] for stems in source.songs.values() if stems[stem].any()]
     if not found:
         return None
@@ -119,27 +118,20 @@ def _of_song(rng: Random, stem: str, source: Sources) -> Sound | None:
     return effects.equalize(rng, narrowed)
 
 
-def _played(
-    rng: Random,
-    stem: str,
-    material: Material,
-    harmony: scores.Harmony,
-    low: list[scores.Note],
-    others: list[list[scores.Note]],
-) -> Sound:
+def _played(rng: Random, stem: str, material: Material, harmony: Harmony, arrangement: Arrangement) -> Sound:
     """Return a stem of random parts, placed between left and right, shape=(2, n)."""
     if stem == "drums":
-        return _kit(rng, instruments.drums(rng, material, harmony))
+        return _kit(rng, instruments.drums(rng, material, harmony, arrangement.drums))
     if stem == "bass":
-        part = instruments.bass(rng, material, harmony, low)
+        part = instruments.bass(rng, material, harmony, arrangement.bass)
         pan = rng.uniform(-1, 1) if rng.random() < 0.06 else rng.uniform(-0.08, 0.08)
         return effects.place(rng, part, pan, float(rng.choice([0, 0, 0, 0, 0.1])))
     if stem == "vocals":
         return _sung(rng, singers.vocals(rng, material, harmony))
-    count = max(len(others[:4]), int(rng.choice([1, 1, 2, 2, 3, 4])))
+    count = max(len(arrangement.others[:4]), int(rng.choice([1, 1, 2, 2, 3, 4])))
     reach = float(rng.choice([0.1, 0.5, 0.95], p=[0.25, 0.3, 0.45]))
     total = np.zeros((2, COUNT), np.float32)
-    for part in instruments.others(rng, material, harmony, others, count):
+    for part in instruments.others(rng, material, harmony, arrangement.others, count):
         pan = rng.uniform(-reach, reach) if rng.random() < 0.9 else float(rng.choice([-1, 1]))
         placed = effects.place(rng, part, pan, any_of(rng, _WETNESS))
         if rng.random() < 0.45:

@@ -1,17 +1,29 @@
-"""What the instruments of a mix play: harmony, drum patterns, lines and chords, from rules or from MIDI files."""
+"""What the instruments of a mix play: by rules, by the composer of the benchmarks, or from MIDI files."""
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 import mido
 import numpy as np
 
 from training.effects import Random
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))  # of the composer
+_T = TypeVar("_T")
+
 SECONDS = 10.0
 _SCALES = ((0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 9, 10))
-_DRUM_CHANNEL = 9
+DRUM_CHANNEL = 9
+
+
+def any_of(rng: Random, items: Sequence[_T]) -> _T:
+    """Return a random item."""
+    return items[int(rng.integers(len(items)))]
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,15 @@ class Note:
     pitch: int
     seconds: float
     gain: float
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Notes of the drums, of the bass and of each other part; a part that is empty plays something of its own."""
+
+    drums: list[Note]
+    bass: list[Note]
+    others: list[list[Note]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +111,7 @@ def drum_pattern(rng: Random, h: Harmony) -> list[Note]:
 
 def groove(rng: Random, files: tuple[Path, ...]) -> list[Note]:
     """Return ten seconds of a drummer's MIDI file; none if the file holds nothing there. Fills repeat."""
-    notes = _notes(files[int(rng.integers(len(files)))]).get(_DRUM_CHANNEL, ())
+    notes = _notes(any_of(rng, files)).get(DRUM_CHANNEL, ())
     if not notes:
         return []
     length = max(notes[-1].time + 0.25, 1.0)
@@ -121,21 +142,42 @@ def _notes(path: Path) -> dict[int, tuple[Note, ...]]:
     return {channel: tuple(sorted(notes, key=lambda n: n.time)) for channel, notes in found.items()}
 
 
-def excerpt(rng: Random, files: tuple[Path, ...]) -> tuple[list[Note], list[list[Note]]]:
-    """Return ten seconds of a song in MIDI: the notes of its lowest part, and those of the others, fullest first."""
-    parts = {c: n for c, n in _notes(files[int(rng.integers(len(files)))]).items() if c != _DRUM_CHANNEL and n}
-    if not parts:
-        return [], []
-    end = max(notes[-1].time for notes in parts.values())
+def arrangement(rng: Random, songs: tuple[Path, ...]) -> Arrangement:
+    """Return what a band plays: a piece of the project's composer, ten seconds of a song in MIDI, or nothing."""
+    chosen = rng.random()
+    if chosen < 0.4:
+        return _composed(rng)
+    return _excerpt(rng, _notes(any_of(rng, songs))) if chosen < 0.6 and songs else Arrangement([], [], [])
+
+
+def _composed(rng: Random) -> Arrangement:
+    """Return ten seconds of a piece of one of the styles of ``benchmarks/rhythm_corpus.py``, or of an invented one."""
+    corpus, styles = (import_module(name) for name in ("rhythm_corpus", "rhythm_styles"))
+    names = ["invented"] * 10 + [*styles.STYLES, *styles.MORE_STYLES]
+    piece = corpus.compose(any_of(rng, names), int(rng.integers(1 << 30)))
+    parts: dict[int, list[Note]] = {}
+    for channel, pitch, velocity, start, end in piece.notes:
+        parts.setdefault(channel, []).append(Note(start, pitch, max(0.05, end - start), (velocity / 127) ** 1.5))
+    return _excerpt(rng, {channel: tuple(notes) for channel, notes in parts.items()})
+
+
+def _excerpt(rng: Random, parts: dict[int, tuple[Note, ...]]) -> Arrangement:
+    """Return ten seconds: the drums, the lowest of the other parts if it is low, and the rest, the fullest first."""
+    end = max((notes[-1].time for notes in parts.values() if notes), default=0.0)
     start = rng.uniform(0, max(0.0, end - SECONDS))
-    cut = [
-        [Note(n.time - start, n.pitch, n.seconds, n.gain) for n in notes if start <= n.time < start + SECONDS]
-        for notes in parts.values()
-    ]
-    cut = sorted((part for part in cut if len(part) > 3), key=lambda part: float(np.median([n.pitch for n in part])))
-    if cut and np.median([n.pitch for n in cut[0]]) < 50:
-        return cut[0], sorted(cut[1:], key=len, reverse=True)
-    return [], sorted(cut, key=len, reverse=True)
+    cut = {
+        channel: [Note(n.time - start, n.pitch, n.seconds, n.gain) for n in notes if start <= n.time < start + SECONDS]
+        for channel, notes in parts.items()
+    }
+    drums = cut.pop(DRUM_CHANNEL, [])
+    pitched = sorted((part for part in cut.values() if len(part) > 3), key=_median_pitch)
+    has_bass = bool(pitched) and _median_pitch(pitched[0]) < 50
+    others = sorted(pitched[has_bass:], key=len, reverse=True)
+    return Arrangement(drums if len(drums) > 3 else [], pitched[0] if has_bass else [], others)
+
+
+def _median_pitch(notes: list[Note]) -> float:
+    return float(np.median([note.pitch for note in notes]))
 
 
 def bass_line(rng: Random, h: Harmony) -> list[Note]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from training import effects, scores, voices
 from training.effects import Random
-from training.instruments import COUNT, add, any_of, played, transposed
+from training.instruments import COUNT, add, played, transposed
 from training.material import RATE, Material, Sample, Sound
-from training.scores import SECONDS, Harmony
+from training.scores import SECONDS, Harmony, any_of
 
 _SPOKEN = ("kerstin", "speech_rtvc")
 _SCREAMED = ("orks", "bk_misc")

@@ -215,6 +215,20 @@ def test_short_midi_repeats_and_long_midi_is_cut(data: Path) -> None:
     assert all(0 <= note.time < scores.SECONDS for note in notes)
 
 
+def test_arrangements_are_ten_seconds_of_a_band(data: Path) -> None:
+    rng = np.random.default_rng(0)
+    drums = basses = 0
+    for _ in range(30):
+        found = scores.arrangement(rng, ())
+        drums, basses = drums + bool(found.drums), basses + bool(found.bass)
+        for part in (found.drums, found.bass, *found.others):
+            assert all(0 <= note.time < scores.SECONDS and note.seconds > 0 and 0 < note.gain <= 1 for note in part)
+        if found.bass:
+            assert np.median([note.pitch for note in found.bass]) < 50
+    assert drums > 4
+    assert basses > 4
+
+
 def test_statistics_of_known_sounds() -> None:
     tone = sine(1000, 4)
     found = statistics.of_sound(np.stack((tone, tone)))
