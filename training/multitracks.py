@@ -28,6 +28,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -59,7 +60,8 @@ def separated(blocks: Iterator[Sound], method: str, rate: int, channels: int) ->
         mirkit has no method of this name.
     """
     if "method" in inspect.signature(separate).parameters:
-        return separate(blocks, rate, channels, method=method)  # type: ignore[call-arg]
+        chosen: dict[str, Any] = {"method": method}
+        return separate(blocks, rate, channels, **chosen)
     if method not in METHODS:
         raise SystemExit(f"training.multitracks: there is no method {method!r}; there are {', '.join(METHODS)}")
     return separate(blocks, rate, channels)  # without the parameter, both names are this one

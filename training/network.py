@@ -79,8 +79,8 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList([Block(channels, dilation) for dilation in dilations])
         self.norm = nn.GroupNorm(1, channels)
         self.last = nn.Conv2d(channels, len(STEMS) * len(PARTS), 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor) -> Tensor:
         """Take shape=(batch, tiles, bands, features); return shape=(batch, tiles, bands, stems, parts)."""

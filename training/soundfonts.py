@@ -5,6 +5,7 @@ third of the programs is held out for validation.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -94,7 +95,9 @@ def _played(font: Soundfont, cache: Path) -> Iterator[Sample]:
         rows = []
         for kind, programs in _PROGRAMS.items():
             rows += _render(font, kind, programs, folder)
-        done.write_text(json.dumps(rows), encoding="utf-8")
+        part = done.with_suffix(".part")
+        part.write_text(json.dumps(rows), encoding="utf-8")
+        os.replace(part, done)
     for name, kind, program, note in json.loads(done.read_text(encoding="utf-8")):
         yield Sample(folder / name, kind, f"{font.path.stem}_{program}", float(note), "")
 

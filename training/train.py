@@ -139,7 +139,7 @@ class Run:
                 group["lr"] = learning_rate(settings, epoch * per_epoch + i, steps)
             value = loss(self.network(augmented(batch["features"], generator)), batch)
             self.optimizer.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self.optimizer.step()
             total += value.item()
