@@ -262,7 +262,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "voice",
         "voice",
-        1,
+        2,
         "whether there are vocals",
         (("full_mix", "voice"), ("full_mix", "loudness"), ("vocals", "loudness")),
         editable=("voice",),
@@ -279,7 +279,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "chroma",
         "harmony",
-        3,
+        4,
         "pitch-class weights, key and mode",
         (("tonal", "chroma"), ("bass", "chroma"), ("other", "chroma")),
         editable=("key", "mode"),
@@ -293,7 +293,8 @@ STAGES: tuple[Stage, ...] = (
         needs=("beats",),
     ),
     Stage(
-        *("chords", "harmony", 1, "chords: major, minor, sevenths, none", (("tonal", "chroma"), ("bass", "chroma"))),
+        *("chords", "harmony", 2, "chords: major, minor, sevenths, none"),
+        (("tonal", "chroma"), ("bass", "chroma"), ("full_mix", "loudness")),
         *(("beats",), ("CHORDS",)),
         editable_files=("CHORDS",),
     ),
@@ -325,7 +326,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "music_facts",
         "description",
-        2,
+        3,
         "plain sentences from the measured values",
         needs=(
             *("source", "beats", "syncopation", "stem_rhythm", "loudness", "voice", "level", "spectral_shape", "bands"),
@@ -359,7 +360,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "tags",
         "classification",
-        1,
+        2,
         "instruments, genre and mood, with probabilities",
         (
             *((part, "loudness") for part in ("full_mix", *STEMS)),

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
+from mirkit.features.types import ANALYSIS_RATE, SHORTEST_MUSIC, SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
 
 #: Energies are stored per this many samples (100 ms), the step of both the 400 ms and the 3 s windows.
 HOP = ANALYSIS_RATE // 10
@@ -188,6 +188,26 @@ def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
     float32 array, shape=(hops,)
     """
     return curve.energy[slice(*_hops(curve, window))]
+
+
+def unheard(mix: LoudnessCurve, window: Window) -> Unknown | None:
+    """Return why a window says nothing about its music: ``too short`` below 2 s, ``silent`` at -70 LUFS; else None.
+
+    Parameters
+    ----------
+    mix : LoudnessCurve
+    window : Window
+
+    Examples
+    --------
+    >>> sounding = LoudnessCurve(np.full(80, 0.01, np.float32))
+    >>> unheard(sounding, Window(0, 8)), unheard(sounding, Window(0, 1)).reason
+    (None, 'too short')
+    """
+    if window.duration < SHORTEST_MUSIC:
+        return TOO_SHORT
+    energy = hops_in(mix, window)
+    return None if len(energy) and energy.max() > to_energy(ABSOLUTE_GATE_LUFS) else SILENT
 
 
 def _hops(curve: LoudnessCurve, window: Window) -> tuple[int, int]:

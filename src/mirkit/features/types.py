@@ -30,6 +30,9 @@ class Unknown:
 SILENT = Unknown("silent")
 TOO_SHORT = Unknown("too short")
 
+#: Least length (s) of what has a key, chords, instruments or a voice: a single hit or note has none.
+SHORTEST_MUSIC = 2.0
+
 #: Value of a feature: a number, or the reason why there is none.
 Value = float | int | Unknown
 #: Value of a feature or of a descriptor, which may be a category or a text.

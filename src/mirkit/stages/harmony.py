@@ -1,13 +1,14 @@
 """Stages of harmony: pitch classes, key, harmonic movement."""
 
 from mirkit.analysis import TrackAnalysis
-from mirkit.catalog import HARMONY_STEMS
+from mirkit.catalog import HARMONY_STEMS, stage
 from mirkit.features.harmony.chord_list import chord_features
 from mirkit.features.harmony.chords import chords as find_chords
 from mirkit.features.harmony.chroma import chroma as measure_chroma
 from mirkit.features.harmony.key import key
 from mirkit.features.harmony.movement import harmony
-from mirkit.features.types import InfoValue, Unknown
+from mirkit.features.loudness import unheard
+from mirkit.features.types import SHORTEST_MUSIC, InfoValue, Unknown, Window
 from mirkit.stages import Result, register, values_of
 from mirkit.store import Settings, chords_as_stored, format_chords, read_chords
 
@@ -39,15 +40,25 @@ def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
     return Result(values)
 
 
+def chord_values(track: TrackAnalysis) -> dict[str, InfoValue]:
+    """Count the chords in the window of an analysis; unknown for a track that is silent or a single sound."""
+    if "CHORDS" not in track.edited_files and (
+        why := unheard(track.series("full_mix", "loudness"), Window(0.0, track.duration))
+    ):
+        return dict.fromkeys(stage("chords").keys, why)
+    return values_of(chord_features(track.chords, track.beats.downbeats, track.window))
+
+
 @register("chords")
 def chords(track: TrackAnalysis, settings: Settings) -> Result:
     """Find the chords of a whole track; where the user has edited the file, its values are those of the file."""
     bass = track.series("bass", "chroma") if track.has("bass") else None
     tonal = track.series(track.tonal_source, "chroma")
     found = chords_as_stored(find_chords(tonal, bass, track.beats, track.duration))
+    found = () if track.duration < SHORTEST_MUSIC else found
     track.chords = read_chords(track.track.chords) if "CHORDS" in track.edited_files else found
     return Result(
-        values_of(chord_features(track.chords, track.beats.downbeats, track.window)),
+        chord_values(track),
         files={"CHORDS": format_chords(found)},
         method={
             "signal": track.tonal_source,

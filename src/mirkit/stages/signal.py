@@ -5,12 +5,12 @@ from dataclasses import asdict
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import downmix_formula
 from mirkit.captions.vocabulary import LEAST_VOCALS
-from mirkit.catalog import INSTRUMENTAL, STEMS, VOICES
+from mirkit.catalog import INSTRUMENTAL, STEMS, VOICES, stage
 from mirkit.features.bands import bands as measure_bands
 from mirkit.features.bandwidth import bandwidth
 from mirkit.features.level import level as measure_level
 from mirkit.features.loudness import loudness as measure
-from mirkit.features.loudness import vocals_share
+from mirkit.features.loudness import unheard, vocals_share
 from mirkit.features.spectral import spectral as measure_shape
 from mirkit.features.types import InfoValue, Unknown, Value
 from mirkit.features.voice import decide
@@ -68,6 +68,8 @@ def voice(track: TrackAnalysis, settings: Settings) -> Result:
         said: InfoValue = presence if isinstance(presence, Unknown) else VOICES[presence < LEAST_VOCALS]
         by_stem = presence if isinstance(presence, Unknown) else BY_STEM
         return Result({"vocal_presence": presence, "voice": said, "voice_confidence": by_stem}, method={"from": "stem"})
+    if (why := unheard(track.series("full_mix", "loudness"), track.window)) and "voice" not in track.edited_values:
+        return Result(dict.fromkeys(stage("voice").keys, why), method={"from": "full_mix"})
     decision = decide(track.series("full_mix", "voice"), track.window)
     said, confidence, signal = decision.voice, decision.confidence, "full_mix"
     if isinstance(said, Unknown) and presence == 0:  # an embedded stem that holds next to nothing

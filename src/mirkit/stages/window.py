@@ -6,7 +6,6 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.audio import resample
 from mirkit.catalog import FEATURES, MEASURED, stage
 from mirkit.features import danceability, loudness
-from mirkit.features.harmony.chord_list import chord_features
 from mirkit.features.harmony.key import ATONALITY_MIN_SECONDS
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.onset_statistics import onset_statistics
@@ -16,6 +15,7 @@ from mirkit.features.structure.form import section_values
 from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, stage_function, values_of
+from mirkit.stages.harmony import chord_values
 from mirkit.stages.pitch import note_values, warning
 from mirkit.stages.tags import tag_values
 from mirkit.store import Settings
@@ -78,7 +78,7 @@ def at_window(
         if name in neural:
             results[name] = Result(dict.fromkeys(row.keys, NEEDS_SOUND))
         elif name == "chords":  # likewise: a window has the chords of its track
-            results[name] = Result(values_of(chord_features(view.chords, view.beats.downbeats, window)))
+            results[name] = Result(chord_values(view))
         elif name == "beats":  # not by the stage, which would track beats; a window has the beats of its track
             results[name] = Result(tempo_values(view.beats, window))
         elif name == "onsets":  # likewise: it would write a file

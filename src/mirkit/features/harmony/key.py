@@ -17,7 +17,7 @@ import numpy as np
 from mirkit.features.harmony.chroma import FRAME_RATE, ChromaCurve, mean_chroma
 from mirkit.features.harmony.key_weights import PITCHED, WEIGHTS
 from mirkit.features.stft import frames_in
-from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
+from mirkit.features.types import SHORTEST_MUSIC, SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 NOT_PITCHED = Unknown("no pitched sound")
@@ -128,7 +128,7 @@ def key(curve: ChromaCurve, window: Window, stems: Sequence[ChromaCurve] = ()) -
     Returns
     -------
     KeyEstimate
-        ``too short`` without a frame, ``silent`` without an active one, ``no pitched sound`` for drums, noise and
+        ``too short`` below 2 s, ``silent`` without an active frame, ``no pitched sound`` for drums, noise and
         speech, ``fewer than three pitch classes`` for a drone.
 
     Examples
@@ -148,7 +148,7 @@ def key(curve: ChromaCurve, window: Window, stems: Sequence[ChromaCurve] = ()) -
     ('C', 'major', True)
     """
     frames = frames_in(window, FRAME_RATE, len(curve.chroma))
-    if frames.start >= frames.stop:
+    if frames.start >= frames.stop or window.duration < SHORTEST_MUSIC:
         return KeyEstimate(TOO_SHORT, TOO_SHORT, 0.0)
     active = curve.active[frames]
     chroma, bass = (part[frames][active].astype(np.float32) / 255 for part in (curve.chroma, curve.bass))

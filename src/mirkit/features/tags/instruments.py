@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 
-from mirkit.features.loudness import LoudnessCurve, hops_in
+from mirkit.features.loudness import LoudnessCurve, hops_in, unheard
 from mirkit.features.pitch.f0 import FRAME_RATE, F0Curve
 from mirkit.features.rhythm.stem_onsets import STEMS, StemOnsets
-from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
+from mirkit.features.types import FloatArray, Unknown, Value, Window
 
 #: Share of the time from which an instrument of a true stem is more likely heard than not, and slope of the log odds.
 _HALF_SHARE, _SHARE_SLOPE = 0.02, 2.0
@@ -25,8 +25,6 @@ _DRUMS = (-4.65, 8.79)
 _BASS = (11.23, 0.402, -0.165)
 #: Pitch of a stem in which none is found: the highest of a bass.
 _NO_PITCH = 67.0
-#: Least length (s) of a window that is judged.
-_SHORTEST = 2.0
 
 
 def from_share(share: Value) -> Value:
@@ -75,7 +73,7 @@ def drums_in_mix(onsets: StemOnsets, mix: LoudnessCurve, window: Window) -> Valu
     >>> round(drums_in_mix(onsets, LoudnessCurve(np.full(80, 0.01, np.float32)), Window(0, 8)), 2)
     0.96
     """
-    if (reason := _unheard(mix, window)) is not None:
+    if (reason := unheard(mix, window)) is not None:
         return reason
     inside = (onsets.times >= window.start) & (onsets.times < window.end)
     played = onsets.probabilities[inside, STEMS.index("drums")]
@@ -106,20 +104,13 @@ def bass_in_stem(stem: LoudnessCurve, f0: F0Curve, mix: LoudnessCurve, window: W
     >>> round(bass_in_stem(stem, f0, mix, Window(0, 8)), 2)
     0.95
     """
-    if (reason := _unheard(mix, window)) is not None:
+    if (reason := unheard(mix, window)) is not None:
         return reason
     level = 10 * math.log10(_mean(hops_in(stem, window)) / _mean(hops_in(mix, window)))
     cents = f0.cents[int(window.start * FRAME_RATE) : int(window.end * FRAME_RATE)]
     voiced = cents[cents > 0]
     pitch = float(np.median(voiced)) / 100 if len(voiced) else _NO_PITCH
     return _probability(_BASS[0] + _BASS[1] * level + _BASS[2] * pitch)
-
-
-def _unheard(mix: LoudnessCurve, window: Window) -> Unknown | None:
-    if window.duration < _SHORTEST:
-        return TOO_SHORT
-    energy = hops_in(mix, window)
-    return None if len(energy) and energy.max() > 1e-9 else SILENT
 
 
 def _mean(energy: FloatArray) -> float:
