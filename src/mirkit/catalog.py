@@ -215,7 +215,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage("separate", "separation", 1, "four stems: drums, bass, other, vocals", task="stems"),
     Stage("source", "source", 3, "metadata of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),
-    Stage("audit", "source", 1, "faults of the source: lossy origin, channels, dropouts", (("full_mix", "audit"),)),
+    Stage("audit", "source", 2, "faults of the source: lossy origin, channels, dropouts", (("full_mix", "audit"),)),
     Stage(
         "beats",
         "rhythm",

@@ -45,6 +45,11 @@ class FeatureSpec:
     by_name: bool = False
 
     @property
+    def shown_unit(self) -> str:
+        """Its unit as musicians write it."""
+        return "BPM" if self.name == "bpm" else self.unit
+
+    @property
     def is_number(self) -> bool:
         """Whether its values are numbers, which have a range."""
         return self.kind not in ("category", "text")

@@ -193,3 +193,15 @@ def test_organize_leaves_links_to_nothing_where_they_are(music: Path, capsys: py
     run("organize", music)
     assert (music / "gone.flac").is_symlink()
     assert "gone.flac: this is a link to nothing" in capsys.readouterr().err
+
+
+def test_verify_proposes_to_exclude_what_another_run_cannot_measure(
+    music: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("verify", music) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("next: mirkit exclude ")
+    assert last.endswith(' --where state:unreadable,failed --reason "cannot be read"')
+    make_track(music / "new", seconds=1.0)
+    assert run("verify", music) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("next: mirkit run ")

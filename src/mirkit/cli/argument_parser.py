@@ -14,6 +14,10 @@ from mirkit.cli.output.style import bold_headings, styled
 _TERM = re.compile(r"-+(?:[A-Za-z_][\w-]*(?::|[<>=~]|!=)|\()", re.ASCII)
 
 
+#: Least likeness of two names of which one may be a misspelling of the other.
+_ALIKE = 0.65
+
+
 class _Formatter(argparse.HelpFormatter):
     """Wraps descriptions of one line, and keeps the lines of others."""
 
@@ -97,8 +101,9 @@ class Parser(argparse.ArgumentParser):
         """Describe a word that no argument takes."""
         if not word.startswith("-"):
             return f"{self.prog} does not know what to do with {word!r}"
-        near = difflib.get_close_matches(word.partition("=")[0], self.options(), 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        known = {name.lstrip("-"): name for name in self.options()}  # the dashes are no likeness
+        near = difflib.get_close_matches(word.partition("=")[0].lstrip("-"), known, 1, _ALIKE)
+        meant = f"; did you mean {known[near[0]]}?" if near else ""
         return f"{self.prog} has no option {word}{meant}"
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

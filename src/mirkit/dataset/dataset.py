@@ -213,7 +213,8 @@ class Dataset(Sequence[DatasetRow]):
     def __getitem__(self, index: int | slice | str) -> Any:
         """Return a row by its number, a list of rows by a slice, or all values of a field by its name."""
         if isinstance(index, str):
-            return [values[0] for _, values in self._rows([find_field(index)])]
+            advice = f"A track is found by its name with: load(path, {f'name:{index}'!r})."
+            return [values[0] for _, values in self._rows([find_field(index, advice)])]
         places = self._places()[index]
         return [self._row(place) for place in places] if isinstance(places, list) else self._row(places)
 

@@ -23,7 +23,7 @@ def track_html(path: Path, values: Mapping[str, Any]) -> str:
     for spec in (*INFO_SPECS, *REQUESTED):
         value = values.get(spec.name)
         if value is not None:
-            text = f"{value:.4g} {spec.unit}" if isinstance(value, int | float) else str(value)
+            text = f"{value:.4g} {spec.shown_unit}" if isinstance(value, int | float) else str(value)
             line = f"<tr><th style='text-align:left'>{escape(spec.name)}</th><td><bdi>{escape(text)}</bdi></td></tr>"
             sections.setdefault(stage(spec.stage).section, []).append(line)
     folded = "".join(

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePath
+from statistics import median
 from typing import Any
 
 from mirkit.dataset.duplicates import GROUP_KEYS, GroupKey, TrackNames, group_tracks
@@ -15,7 +16,7 @@ from mirkit.dataset.library import Library
 from mirkit.dataset.library.row import key_of
 from mirkit.dataset.seeds import path_before
 from mirkit.errors import SettingsError
-from mirkit.store import readable_provenance
+from mirkit.store import as_number, readable_provenance
 from mirkit.track import ORIGINAL_NAME, Track
 
 
@@ -43,6 +44,36 @@ class Split:
     groups: tuple[tuple[str, ...], ...]
 
 
+@dataclass(frozen=True)
+class TrackFacts:
+    """What a split depends on.
+
+    Attributes
+    ----------
+    tags : mapping
+    original_name : str or None
+        Name before the track was organized.
+    duration : float or None
+        Seconds.
+    """
+
+    tags: Mapping[str, Any]
+    original_name: Any = None
+    duration: float | None = None
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> "TrackFacts":
+        """Choose from the metadata of a track."""
+        tags = metadata.get("tags")
+        return cls(
+            tags if isinstance(tags, dict) else {}, metadata.get(ORIGINAL_NAME), as_number(metadata.get("duration"))
+        )
+
+
+#: Tracks that are shorter than this share of the median length are only drawn if there are no others.
+_SHORT_SHARE = 0.1
+
+
 def split_tracks(
     tracks: Sequence[Track],
     names: Sequence[str],
@@ -53,7 +84,7 @@ def split_tracks(
     advance: Callable[[str], None] = lambda _: None,
     test_share: float = 0.0,
     library: Library | None = None,
-    facts: Sequence[tuple[Mapping[str, Any], Any]] | None = None,
+    facts: Sequence[TrackFacts] | None = None,
 ) -> Split:
     """Split a data set; copies of a recording, and tracks of the same artist or album, stay together.
 
@@ -78,8 +109,8 @@ def split_tracks(
         Share of the tracks for the test, by the same rule.
     library : Library, optional
         Where the tags are taken from; by default, the provenances are read.
-    facts : sequence of tuple, optional
-        Tags of each track, and its name before it was organized, where the caller knows them.
+    facts : sequence of TrackFacts, optional
+        What is known of each track, where the caller knows it.
 
     Returns
     -------
@@ -93,11 +124,11 @@ def split_tracks(
     if duplicates is None:
         duplicates = find_duplicates(tracks, advance, library)
     facts = _facts(tracks, library) if facts is None else facts
-    known = [_names_of(track, name, tags) for track, name, (tags, _) in zip(tracks, names, facts, strict=True)]
+    known = [_names_of(track, name, fact.tags) for track, name, fact in zip(tracks, names, facts, strict=True)]
     groups = group_tracks(known, duplicates.groups, keys)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
-    seed_keys = {name: path_before(name, original) for name, (_, original) in zip(names, facts, strict=True)}
-    train, val, test = split(named, share, seed, seed_keys, test_share)
+    seed_keys = {name: path_before(name, fact.original_name) for name, fact in zip(names, facts, strict=True)}
+    train, val, test = split(named, share, seed, seed_keys, test_share, _very_short(names, facts))
     together = tuple(sorted(group for group in named if len(group) > 1))
     return Split(seed, share, test_share, train, val, test, together)
 
@@ -108,6 +139,7 @@ def split(
     seed: int,
     seed_keys: Mapping[str, str] | None = None,
     test_share: float = 0.0,
+    short: Set[str] = frozenset(),
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Draw whole groups of names for validation and for the test by the seed, as long as the shares allow.
 
@@ -121,6 +153,8 @@ def split(
     seed_keys : mapping, optional
         Name -> text that the draw depends on; by default the name itself.
     test_share : float
+    short : set of str
+        Names that are for training, because they say too little; groups of nothing else are not drawn.
 
     Returns
     -------
@@ -150,9 +184,20 @@ def split(
 
     ordered = sorted((sorted(group) for group in groups if group), key=rank)
     count = sum(map(len, ordered))
-    val, rest = _drawn(ordered, share, count)
+    long = [group for group in ordered if not short >= set(group)]
+    kept = [group for group in ordered if short >= set(group)] if len(long) > 1 else []
+    val, rest = _drawn(long if kept else ordered, share, count)
     test, rest = _drawn(rest, test_share, count)
-    return _names(rest), _names(val), _names(test)
+    return _names([*rest, *kept]), _names(val), _names(test)
+
+
+def _very_short(names: Sequence[str], facts: Sequence[TrackFacts]) -> frozenset[str]:
+    """Return the tracks that are shorter than a tenth of the median: a single sound cannot validate songs."""
+    known = [fact.duration for fact in facts if fact.duration is not None]
+    least = _SHORT_SHARE * median(known) if known else 0.0
+    return frozenset(
+        name for name, fact in zip(names, facts, strict=True) if fact.duration is not None and fact.duration < least
+    )
 
 
 def _names(groups: list[list[str]]) -> tuple[str, ...]:
@@ -174,20 +219,21 @@ def _drawn(ordered: list[list[str]], share: float, count: int) -> tuple[list[lis
     return taken, others
 
 
-def _facts(tracks: Sequence[Track], library: Library | None) -> list[tuple[Mapping[str, Any], Any]]:
-    """Return the tags of each track, and its name before it was organized."""
+def _facts(tracks: Sequence[Track], library: Library | None) -> list[TrackFacts]:
+    """Return what is known of each track."""
     if library is None:
         facts = [readable_provenance(track.provenance).facts for track in tracks]
-        values = [(each.get("tags", {}).get("value"), each.get(ORIGINAL_NAME, {}).get("value")) for each in facts]
-        return [(tags if isinstance(tags, dict) else {}, original) for tags, original in values]
+        return [TrackFacts.of({name: fact.get("value") for name, fact in each.items()}) for each in facts]
     library.refresh()
-    columns = ["_key", ORIGINAL_NAME, "artists", *_TAGS]
-    known: dict[bytes, tuple[Mapping[str, Any], Any]] = {
-        key: (dict(zip(_TAGS, tags, strict=True)) | {"artists": json.loads(artists or "[]")}, original)
-        for key, original, artists, *tags in library.rows(columns)
+    columns = ["_key", ORIGINAL_NAME, "duration", "artists", *_TAGS]
+    known = {
+        key: TrackFacts(
+            dict(zip(_TAGS, tags, strict=True)) | {"artists": json.loads(artists or "[]")}, original, duration
+        )
+        for key, original, duration, artists, *tags in library.rows(columns)
     }
     prefix = os.path.join(library.root, "")
-    return [known.get(key_of(track, prefix), ({}, None)) for track in tracks]
+    return [known.get(key_of(track, prefix), TrackFacts({})) for track in tracks]
 
 
 _TAGS = ("artist", "albumartist", "album")

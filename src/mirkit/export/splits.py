@@ -7,12 +7,11 @@ from pathlib import Path
 
 from mirkit.dataset.duplicates.find import Duplicates, best_copy, find_duplicates
 from mirkit.dataset.library import Library
-from mirkit.dataset.split import split_tracks
+from mirkit.dataset.split import TrackFacts, split_tracks
 from mirkit.errors import SettingsError, counted, printable
 from mirkit.export.item import Item
 from mirkit.export.parallel import Progress, no_progress
 from mirkit.store import read_bounded
-from mirkit.track import ORIGINAL_NAME
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
@@ -88,7 +87,7 @@ def assign_splits(
     number = {name: i for i, name in enumerate(tracks)}
     same = Duplicates([[number[name] for name in group] for group in groups])
     metadata = {item.source: item.metadata for item in items}
-    facts = [(metadata[name].get("tags") or {}, metadata[name].get(ORIGINAL_NAME)) for name in tracks]
+    facts = [TrackFacts.of(metadata[name]) for name in tracks]
     drawn = split_tracks(
         list(tracks.values()), list(tracks), share, seed, duplicates=same, test_share=test_share, facts=facts
     )

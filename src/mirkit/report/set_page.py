@@ -57,7 +57,7 @@ def features_content(
             {
                 "key": name,
                 "module": stage(row.stage).section,
-                "unit": "BPM" if name == "bpm" else row.unit,
+                "unit": row.shown_unit,
                 "description": row.description,
                 "kind": row.kind,
                 "scale": row.scale,

@@ -290,7 +290,7 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
             "value": "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value),
             "unit": f"MIDI note, {note_name(value)}"
             if row.unit == "MIDI note" and isinstance(value, float)
-            else row.unit,
+            else row.shown_unit,
             "description": row.description,
             "why": reason,
             "outside": value is not None and not _is_valid(value, row),

@@ -22,6 +22,7 @@ from mirkit.store.atomic import (
 from mirkit.store.batch import FileBatch, keep_all_stamps
 from mirkit.store.chords import chords_as_stored, format_chords, read_chords
 from mirkit.store.copying import copy_content
+from mirkit.store.data_sets import data_sets_below
 from mirkit.store.digests import (
     FileDigest,
     digest_of_bytes,
@@ -104,6 +105,7 @@ __all__ = [
     "check_stays_inside",
     "chords_as_stored",
     "copy_content",
+    "data_sets_below",
     "digest_of_bytes",
     "digest_of_text",
     "file_digest",

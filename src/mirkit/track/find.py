@@ -157,6 +157,8 @@ def _tracks_in(
             tracks += found
         elif listing.cue_sheets and not (listing.folders or listing.unread):  # nothing explains where the album is
             albums_in(listing.folder, listing.cue_sheets, (), lines, alone=lines)
+    tracks = _without_copied(tracks)
+    one_shots &= set(tracks)  # a file and its copy in a track folder are one
     if len(one_shots) < _MIN_ONE_SHOTS:
         one_shots = set()
     tracks = [track for track in tracks if track not in one_shots]
@@ -164,7 +166,7 @@ def _tracks_in(
         lines.append(line)
     if notes is not None:
         notes += lines
-    return _without_copied(tracks)
+    return tracks
 
 
 def is_one_shot(track: Track) -> bool:

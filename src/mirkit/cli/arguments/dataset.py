@@ -1,7 +1,11 @@
 """The arguments of commands on a data set: checks, statistics, choices of tracks, report."""
 
+import argparse
+import os
+
 from mirkit.cli import options
 from mirkit.cli.argument_parser import Parser, add_output
+from mirkit.cli.output import quoted
 from mirkit.dataset.duplicates import GROUP_KEYS
 from mirkit.features.audit.findings import FAULTS, NOTICES
 from mirkit.settings import validators as v
@@ -64,11 +68,16 @@ def add_split(parser: Parser) -> None:
     add_output(parser)
 
 
+def _count(text: str) -> int:
+    """Read the number of tracks; a folder in its place is named."""
+    if os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"name the number first, and then the folder: mirkit select N {quoted(text)}")
+    return int(options.reader(v.whole(1, 10**6))(text))
+
+
 def add_select(parser: Parser) -> None:
     """Add the arguments of ``mirkit select``."""
-    parser.add_argument(
-        "count", metavar="N", type=options.reader(v.whole(1, 10**6)), help="number of tracks or clips to choose"
-    )
+    parser.add_argument("count", metavar="N", type=_count, help="number of tracks or clips to choose")
     options.add_place(parser)
     parser.add_argument("--crops", action="store_true", help="choose training clips instead of tracks")
     parser.add_argument(

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import dataset as output
-from mirkit.cli.output import failure, next_step, unusable
+from mirkit.cli.output import failure, next_step, quoted, unusable
 from mirkit.cli.output.run import look
 from mirkit.cli.progress import progress
 from mirkit.errors import SettingsError, counted, printable
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates
+    from mirkit.dataset.verify import TrackReport
     from mirkit.store.output import Output
 
 #: Estimated time to read and hash the feature series of a track, for the progress display.
@@ -70,9 +71,20 @@ def verify(arguments: argparse.Namespace) -> int:
         if not (arguments.quiet or is_url(arguments.path)) and getattr(arguments, "hint", True):
             if good:
                 look(Path(arguments.path))
+            elif not problems and Path(arguments.path).is_dir() and all(map(_is_unusable, reports)):
+                reason = ("--where", "state:unreadable,failed", "--reason", quoted("cannot be read"))
+                next_step("exclude", quoted(arguments.path), *reason)
             else:
                 next_step("run", path=arguments.path)
     return 0 if good else 1
+
+
+def _is_unusable(report: "TrackReport") -> bool:
+    """Whether a track is in order, or is known to be beyond what another run could measure."""
+    from mirkit.dataset.unusable import why_unusable
+    from mirkit.track import Track
+
+    return report.ok or bool(why_unusable(Track.at(report.path)))
 
 
 def stats(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import listing as output
-from mirkit.cli.output import print_table, unusable
+from mirkit.cli.output import print_table, quoted, unusable
 from mirkit.cli.output.columns import fitted, terminal_width
 from mirkit.cli.output.show import show as print_track
 from mirkit.cli.output.show import show_json
@@ -58,6 +58,9 @@ def ls(arguments: argparse.Namespace) -> int:
         extra = [query_fields()["state"], query_fields()["mode"]]  # the mode is that of the key
         with reading(shown=not arguments.quiet) as advance:
             found = select(library, query, [*fields, *extra], table=kind, limit=arguments.limit, advance=advance)
+        if not found.rows and place == "." and (folder := next(filter(os.path.isdir, words[1:]), "")):
+            others = [word for word in words if word != folder]
+            raise MissingInput(f"name the folder first: mirkit ls {quoted(folder)} {' '.join(map(quoted, others))}")
         if not found.rows and (name := _mistyped(place, words)):
             raise _nothing_named(name, found, "clip" if arguments.crops else "track")
         if not (found.searched or found.excluded or library.unread):

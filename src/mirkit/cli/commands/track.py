@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import time
 from contextlib import closing
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from mirkit.cli.commands import models
 from mirkit.cli.commands.organize import organize_first
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.options import BackendNames, backend_choices, overrides
-from mirkit.cli.output import failure, next_step, note
+from mirkit.cli.output import failure, next_step, note, quoted
 from mirkit.cli.output import run as output
 from mirkit.cli.parser import parse
 from mirkit.cli.progress import downloading, progress
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mirkit.store.output import Output
 
 
+#: Number of data sets that a message names.
+_NAMED = 3
 #: Commands whose summary ends with the next command.
 NEXT_AFTER = ("run", "separate", "extract", "crop")
 
@@ -79,12 +82,21 @@ def _this_data_set(command: Command) -> str:
     Raises
     ------
     SettingsError
-        It does not.
+        It does not, or it holds data sets, for which it would become the root.
     """
-    from mirkit.store import SETTINGS_NAME, find_root
+    from mirkit.store import LIBRARY_FOLDER, SETTINGS_NAME, data_sets_below, find_root
 
     root = find_root(Path(), batch=True)
-    if not any((root / name).exists() for name in (SETTINGS_NAME, ".mirkit")):
+    if (root / SETTINGS_NAME).exists():
+        return "."
+    if below := data_sets_below(root):
+        named = ", ".join(printable(os.path.relpath(each)) for each in below[:_NAMED])
+        more = f" and {len(below) - _NAMED} more" if len(below) > _NAMED else ""
+        which = f"{'is a data set' if len(below) == 1 else 'are data sets'}: mirkit {command.title}"
+        raise SettingsError(
+            f"this folder is no data set, but {named}{more} in it {which} {quoted(os.path.relpath(below[0]))}"
+        )
+    if not (root / LIBRARY_FOLDER).exists():
         raise SettingsError(
             f"name a track or a folder: mirkit {command.title} PATH, or mirkit {command.title} . for this folder, "
             "which has no results of mirkit yet"

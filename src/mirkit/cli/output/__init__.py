@@ -12,14 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mirkit.cli.output.columns import fitted, terminal_width
+from mirkit.cli.output.columns import fitted, folded, terminal_width
 from mirkit.cli.output.style import Style, styled
 from mirkit.errors import pasted, printable
 
 
 def note(text: str) -> None:
     """Print a line that is not a result."""
-    print(from_here(printable(text)), file=sys.stderr)
+    print(folded(from_here(printable(text)), terminal_width(sys.stderr)), file=sys.stderr)
+
+
+def line(text: str) -> None:
+    """Print a line of a result that is no table."""
+    print(folded(text, terminal_width()))
 
 
 def from_here(text: str) -> str:

@@ -1,9 +1,12 @@
 """Texts in columns: widths as a terminal shows them, shortened texts, tables that fit into the width."""
 
+import re
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from typing import TextIO
 
 from mirkit.errors import printable
 
@@ -12,9 +15,32 @@ _NARROW, _NARROWEST = 24, 12
 _GAP = "  "
 
 
-def terminal_width() -> int | None:
+def terminal_width(stream: TextIO | None = None) -> int | None:
     """Width of the terminal in characters; None where the output goes to a file or another program."""
-    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+    stream = stream or sys.stdout
+    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else None
+
+
+#: A command, which is not folded, because it is copied; and the indent of further lines below a label.
+_COMMAND, _SPACE, _LABEL = re.compile(r"mirkit [a-z][^;,)]*"), "\0", re.compile(r"[a-z]+ {2,}")
+
+
+def folded(text: str, width: int | None) -> str:
+    """Fold a line of text to a width; further lines begin where the text behind its label begins.
+
+    Examples
+    --------
+    >>> print(folded("note   no tempo is known of 3 of 8 tracks; see: mirkit ls . bpm:null", 44))
+    note   no tempo is known of 3 of 8 tracks;
+           see: mirkit ls . bpm:null
+    """
+    if width is None or width_of(text) <= width:
+        return text
+    label = _LABEL.match(text)
+    indent = " " * len(label[0] if label else "")
+    whole = _COMMAND.sub(lambda match: match[0].replace(" ", _SPACE), text[len(indent) :])
+    lines = textwrap.wrap(whole, max(width - len(indent), _NARROW), break_long_words=False, break_on_hyphens=False)
+    return f"\n{indent}".join([text[: len(indent)] + lines[0], *lines[1:]]).replace(_SPACE, " ")
 
 
 def can_show(text: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import MEASURED, feature
-from mirkit.cli.output import failure, note, table
+from mirkit.cli.output import failure, line, note, table
 from mirkit.cli.output import unusable as print_unusable
 from mirkit.cli.output.style import styled
 from mirkit.dataset.find import iter_tracks
@@ -225,30 +225,30 @@ def statistics(result: Statistics, path: str) -> None:
     table(head, [_line(row) for row in result.keys], whole=range(len(head) - 1))
     print()
     for why, count in _nulls(result):
-        print(f"null     {counted(count, 'value')}: {printable(why)}")
+        line(f"null     {counted(count, 'value')}: {printable(why)}")
     for row in result.keys:
         if row.extreme:
             named = ", ".join(f"{printable(name)} ({value:.4g})" for name, value in row.extreme[:3])
-            print(f"outlier  {row.key}: {named}" + (f" and {row.outliers - 3} more" if row.outliers > 3 else ""))
+            line(f"outlier  {row.key}: {named}" + (f" and {row.outliers - 3} more" if row.outliers > 3 else ""))
     for name, twin in result.duplicates.items():
-        print(f"repeats  {name}: {twin}; conditioners leave it out unless --keys names it")
+        line(f"repeats  {name}: {twin}; conditioners leave it out unless --keys names it")
     for stage, counts in result.mixed.items():
         methods = ", ".join(f"{printable(method)} in {count}" for method, count in counts.items())
-        print(f"mixed    {stage}: {methods}; values of different methods are not comparable")
+        line(f"mixed    {stage}: {methods}; values of different methods are not comparable")
     for name, counts in result.classes.items():
         if counts:
-            print(f"{name:<8} " + ", ".join(f"{printable(value)} {count}" for value, count in counts.items()))
+            line(f"{name:<8} " + ", ".join(f"{printable(value)} {count}" for value, count in counts.items()))
     for name, why in result.excluded.items():
-        print(f"excluded {printable(name)}: {printable(why)}")
-    for line in result.unreadable:
-        failure(line)
+        line(f"excluded {printable(name)}: {printable(why)}")
+    for fault in result.unreadable:
+        failure(fault)
     print_unusable(list(result.unusable), path)
     if result.unmeasured:
         note(f"note     {unmeasured(result.unmeasured, result.tracks, path)}")
     if result.outdated:
         note(f"note     {outdated(result.outdated, path)}")
     few = f"; ranges from fewer than {_FEW} tracks are only rough" if result.tracks < _FEW else ""
-    print(f"{counted(result.tracks, 'track')}{few}")
+    line(f"{counted(result.tracks, 'track')}{few}")
 
 
 def _line(row: FeatureStatistics) -> tuple[str, ...]:
@@ -329,16 +329,16 @@ def duplicates(selection: TrackSelection, same: Duplicates, path: str) -> None:
     _left(selection, same, path)
     copies = sum(len(group) - 1 for group in same.groups)
     groups = counted(len(same.groups), "recording")
-    print(f"{counted(len(selection.tracks), 'track')}; {groups} found more than once, {counted(copies, 'extra copy')}")
+    line(f"{counted(len(selection.tracks), 'track')}; {groups} found more than once, {counted(copies, 'extra copy')}")
 
 
 def split(selection: TrackSelection, same: Duplicates, result: Split, path: str) -> None:
     """Print the tracks for validation and for the test, a note on large groups, and the counts."""
     for use, names in (("val", result.val), ("test", result.test)):
         for name in names[:_MOST_LINES]:
-            print(f"{use:<8} {printable(name)}")
+            line(f"{use:<8} {printable(name)}")
         if len(names) > _MOST_LINES:
-            print(f"         and {len(names) - _MOST_LINES} more; --output or --json lists all")
+            line(f"         and {len(names) - _MOST_LINES} more; --output or --json lists all")
     _left(selection, same, path)
     count = len(result.train) + len(result.val) + len(result.test)
     largest = max(map(len, result.groups), default=1)
@@ -347,7 +347,7 @@ def split(selection: TrackSelection, same: Duplicates, result: Split, path: str)
             f"note     {largest} of {count} tracks are in one group of related tracks; to split "
             "it, use --together artist, album or none"
         )
-    print(
+    line(
         f"{counted(len(result.train), 'track')} for training, {len(result.val)} for validation "
         f"({len(result.val) / count:.1%}), "
         + (f"{len(result.test)} for the test ({len(result.test) / count:.1%}), " if result.test_share else "")
@@ -394,13 +394,13 @@ def _left_out_json(selection: TrackSelection, same: Duplicates) -> dict[str, Any
 def _left(selection: TrackSelection, same: Duplicates, path: str) -> None:
     """Print the tracks that were not compared, with the reasons."""
     for number, why in list(same.not_compared.items())[:_MOST_LINES]:
-        print(f"skipped  {printable(selection.names[number])}: not compared: {why}")
+        line(f"skipped  {printable(selection.names[number])}: not compared: {why}")
     if len(same.not_compared) > _MOST_LINES:
-        print(f"         and {len(same.not_compared) - _MOST_LINES} more; --output or --json lists all")
+        line(f"         and {len(same.not_compared) - _MOST_LINES} more; --output or --json lists all")
     for name, why in selection.excluded.items():
-        print(f"excluded {printable(name)}: {why}")
-    for line in same.failed.values():
-        failure(line)
+        line(f"excluded {printable(name)}: {why}")
+    for fault in same.failed.values():
+        failure(fault)
     print_unusable(list(selection.unusable), path)
     if same.unmeasured:
         note(f"note     {unmeasured(len(same.unmeasured), len(selection.tracks), path)}")

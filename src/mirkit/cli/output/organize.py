@@ -86,11 +86,19 @@ def moved(report: MoveReport, arguments: Namespace) -> None:
             if arguments.dry_run and target == move.target and is_one_shot(Track(source.parent, loose=source.name)):
                 kind = "  (sample of less than 4 s)"
             old, new = (target, source) if arguments.undo else (source, target)
-            print(f"{'' if target == move.target else '  '}{_below(old, move.root)} -> {_below(new, move.root)}{kind}")
+            indent = "" if target == move.target else "  "
+            if arguments.undo and move.copy:
+                print(f"{indent}{_below(target, move.root)}: copy of {_below(source, move.root)}")
+            else:
+                print(f"{indent}{_below(old, move.root)} -> {_below(new, move.root)}{kind}")
         if results:
             print(f"  and {counted(len(results), 'result')} of mirkit")
     verb = "would be " if arguments.dry_run else ""
-    what = "moved back" if arguments.undo else "copied" if arguments.copy else "moved"
+    copies = all(move.copy for move in report.moves) if report.moves else False
+    undone = "removed, because they are copies" if copies else "moved back, or removed if copies"
+    if not any(move.copy for move in report.moves):
+        undone = "moved back"
+    what = undone if arguments.undo else "copied" if arguments.copy else "moved"
     tracks, count = len(report.moves), sum(len(move.files) for move in report.moves)
     of = f" of {counted(tracks, 'track')}" if count != tracks else ""
     print(f"{counted(count, 'file')}{of} {verb}{what}, {len(report.failures)} failed")

@@ -161,7 +161,7 @@ def value_lines(
 
 
 #: Metadata that are shown with the file, and their units.
-_METADATA = {"audit": "", "bandwidth": "Hz", "pulse": "", "tempo_second_candidate": "1/min", "original_name": ""}
+_METADATA = {"audit": "", "bandwidth": "Hz", "pulse": "", "tempo_second_candidate": "BPM", "original_name": ""}
 
 
 def _metadata(facts: Mapping[str, Any], width: int) -> Iterator[str]:
@@ -198,7 +198,7 @@ def _unit(spec: FeatureSpec) -> str:
     """Unit of a value, or the pitch class that it is the weight of."""
     if spec.name.startswith("chroma_"):
         return PITCH_CLASSES[int(spec.name.removeprefix("chroma_"))]
-    return "" if spec.unit in ("ratio", "flag", "count", "1", "0-100", "1-10") else spec.unit
+    return "" if spec.unit in ("ratio", "flag", "count", "1", "0-100", "1-10") else spec.shown_unit
 
 
 def _digits(row: ShownValue) -> str:

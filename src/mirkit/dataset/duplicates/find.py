@@ -7,6 +7,7 @@ or lower. Landmarks of harmony and dynamics are hashed, and tracks that share la
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from mirkit.dataset.duplicates.stored import NO_FINGERPRINT, fingerprints, read_
 from mirkit.dataset.library import Library
 from mirkit.dataset.library.row import key_of
 from mirkit.errors import AudioError
-from mirkit.track import Track
+from mirkit.track import Track, is_audio_name
 
 #: Number of tracks whose features are kept in memory while pairs are compared.
 _CACHED = 512
@@ -186,20 +187,30 @@ def _features(path: Path, _size: int, _mtime_ns: int) -> FingerprintFeatures:
     return read_features(path)
 
 
+#: Names that systems and users give to a copy.
+_COPY = re.compile(r"\b(?:copy|copie|kopie|copia|duplicate)\b|\(\d{1,2}\)$|~\d$", re.IGNORECASE)
+
+
+def _is_named_copy(name: str) -> bool:
+    """Whether a name, of a track folder or of a file, says that it is a copy."""
+    last = re.split(r"[/\\]", name)[-1]
+    return _COPY.search(os.path.splitext(last)[0] if is_audio_name(last) else last) is not None
+
+
 def best_copy(mixes: Mapping[str, Path]) -> str:
     """Return the name of the best of several copies of a recording.
 
     Lossless copies are better, then longer ones, then those with the higher sample rate and bit depth; of equal ones,
-    the first by name.
+    those that are not named as a copy (``copy of x``, ``x (1)``), and of these the first by name.
     """
     known: dict[str, SourceInfo] = {}
-    for name, path in sorted(mixes.items()):
+    for name, path in sorted(mixes.items(), key=lambda item: (_is_named_copy(item[0]), item[0])):
         try:
             known[name] = probe(path)
         except AudioError:
             continue  # reported when the track is processed
     if not known:
-        return min(mixes)
+        return min(mixes, key=lambda name: (_is_named_copy(name), name))
     lossless = [name for name, info in known.items() if info.lossless] or list(known)
     longest = max(known[name].duration or 0.0 for name in lossless)
     long = [name for name in lossless if (known[name].duration or 0.0) > longest - _SAME_SECONDS]

@@ -50,7 +50,7 @@ class Field:
 def _of(row: FeatureSpec) -> Field:
     kinds: dict[str, FieldKind] = {"float": "number", "int": "number", "flag": "flag"}
     kind: FieldKind = kinds.get(row.kind, "category" if row.kind == "category" else "text")
-    return Field(row.name, kind, "feature" if row in FEATURES else "descriptor", row.description, row.unit)
+    return Field(row.name, kind, "feature" if row in FEATURES else "descriptor", row.description, row.shown_unit)
 
 
 #: Tag of an audio file -> its field; the key and the tempo of the tags are not those that mirkit measures.
@@ -88,7 +88,7 @@ _METADATA = (
     Field("year", "number", "metadata", "year, from the tags"),
     Field("track_number", "number", "metadata", "number on the album, from the tags"),
     Field("tag_key", "text", "metadata", "key as the tags say"),
-    Field("tag_bpm", "number", "metadata", "tempo as the tags say", "1/min"),
+    Field("tag_bpm", "number", "metadata", "tempo as the tags say", "BPM"),
     Field("copyright", "text", "metadata", "copyright, from the tags"),
     Field("license", "text", "metadata", "license, from rights.csv or the tags, as mirkit rights shows it"),
     Field("attribution", "text", "metadata", "whom to credit, from rights.csv or the tags"),
@@ -109,7 +109,7 @@ _METADATA = (
     ),
     Field("findings", "text", "metadata", "faults and notices of that audit, each with its name"),
     Field("pulse", "flag", "metadata", "1 where the beats are locally steady"),
-    Field("tempo_second_candidate", "number", "metadata", "the second most likely tempo", "1/min"),
+    Field("tempo_second_candidate", "number", "metadata", "the second most likely tempo", "BPM"),
     Field("vocals_share", "number", "metadata", "share of the track that has vocals", "ratio"),
     Field("original_name", "text", "metadata", "name of the file before it was organized"),
 )

@@ -57,7 +57,7 @@ class QueryField:
 
 _SHARES = ("ratio", "events/beat", "s")
 _DECIMALS = {
-    **dict.fromkeys(("1/min", "LUFS", "LU", "dB", "dBTP", "0-100", "MIDI note", "semitones"), 1),
+    **dict.fromkeys(("BPM", "1/min", "LUFS", "LU", "dB", "dBTP", "0-100", "MIDI note", "semitones"), 1),
     **dict.fromkeys(("ratio", "events/beat", "1/s", "1/s^2", "1", "1-10"), 2),
     **dict.fromkeys(("count", "flag", "Hz"), 0),
     "s": 3,

@@ -205,7 +205,7 @@ const groups = modules.map((module, n) => {
     return [row, card];
   });
   const missing = rows.filter((row) => !row.count);
-  const note = missing.length ? el("p", { class: "hint" }, `${some.length ? `Not known of any track: ${missing.map((row) => row.key).join(", ")}` : "Not known of any track"}${why ? ` (${why[0]})` : ""}.${why && why[0] === "not measured" ? " Measure it with: mirkit run" : ""}`) : null;
+  const note = missing.length ? el("p", { class: "hint" }, `${some.length ? `Not known of any track: ${missing.map((row) => row.key).join(", ")}` : "Not known of any track"}${why ? ` (${why[0]})` : ""}.${why && why[0] === "not measured" ? " Measure it, in the folder of the tracks, with: mirkit run ." : ""}`) : null;
   const box = el("details", { class: "group" }, el("summary", {}, el("h3", {}, module), el("span", { class: "hint" }, [M.counted(rows.length, "value"), missing.length ? `${missing.length} not known` : "", cards.filter(([row]) => flags(row)).length ? `${cards.filter(([row]) => flags(row)).length} flagged` : ""].filter(Boolean).join(" · "))),
     el("div", { class: "grid" }, ...cards.map(([, card]) => card)), note);
   box.open = n === 0;

@@ -71,7 +71,7 @@ Object.entries(reasons).sort((a, b) => b[1] - a[1]).slice(0, 20).forEach(([why, 
 if (!id("nulls").children.length) id("nulls").append(line("All values are known."));
 Object.entries(SET.methods).filter(([, methods]) => Object.keys(methods).some((method) => method !== "none")).forEach(([stage, methods]) =>
   id("methods").append(line(stage, el("span", { class: "number" }, Object.entries(methods).map(([method, n]) => `${method} ${n}`).join(", ")))));
-if (!id("methods").children.length) id("methods").append(line("No stage has run yet. Measure the tracks with: mirkit run"));
+if (!id("methods").children.length) id("methods").append(line("No stage has run yet. Measure the tracks, in the folder of the tracks, with: mirkit run ."));
 
 /* ---- captions, read when they are looked at */
 const texts = () => {
