@@ -198,6 +198,10 @@ def unheard(mix: LoudnessCurve, window: Window) -> Unknown | None:
     mix : LoudnessCurve
     window : Window
 
+    Returns
+    -------
+    Unknown or None
+
     Examples
     --------
     >>> sounding = LoudnessCurve(np.full(80, 0.01, np.float32))

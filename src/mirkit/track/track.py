@@ -166,6 +166,10 @@ class Track:
     def readable(self) -> "Track":
         """Return the track itself.
 
+        Returns
+        -------
+        Track
+
         Raises
         ------
         MissingInput
