@@ -1,7 +1,9 @@
 """One item of an export: a clip or a whole track, with its features, metadata and texts."""
 
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,36 @@ class Pair:
     audio: SummedFiles
     features: Mapping[str, float]
     metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PackedRow:
+    """The row of an item in a table, in a few bytes: a table may have 100,000.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the columns that have a value; most rows share them.
+    values : bytes
+        The values.
+    """
+
+    names: tuple[str, ...]
+    values: bytes
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "PackedRow":
+        """Pack a row of texts and numbers."""
+        return cls(_names(tuple(row)), marshal.dumps(list(row.values())))
+
+    def unpacked(self) -> dict[str, Any]:
+        """Return the row."""
+        return dict(zip(self.names, marshal.loads(self.values), strict=True))
+
+
+@lru_cache(4096)
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
 
 
 @dataclass(frozen=True)
@@ -90,6 +122,8 @@ class Item:
         The mix that is exported with it.
     older : tuple of str
         Of a clip, the stages of its track that have changed since its values were computed.
+    row : PackedRow or None
+        Its row in a table, where that is all that is left of its values.
     """
 
     name: str
@@ -114,6 +148,7 @@ class Item:
     audio: SummedFiles | None = None
     label: str = ""
     pair: Pair | None = None
+    row: PackedRow | None = None
 
     @property
     def sound(self) -> SummedFiles:

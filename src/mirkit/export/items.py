@@ -62,6 +62,7 @@ def read_items(
     where: str = "",
     jobs: int = 1,
     progress: Progress = no_progress,
+    pack: Callable[[Item], Item] | None = None,
 ) -> ExportItems:
     """Read every clip of one set, or every track.
 
@@ -79,6 +80,8 @@ def read_items(
         Worker processes, 0 for one per core.
     progress : callable
         Reports progress.
+    pack : callable, optional
+        Makes each item smaller as soon as it has been read.
 
     Raises
     ------
@@ -100,17 +103,30 @@ def read_items(
             members.append(member)
     result.unusable |= {_slashes(os.path.relpath(one.path, path)): one.line for one in unread}
     jobs = jobs or engines.cores()
+
+    def finished(one: _Read) -> _Read:
+        """Add the rights, and pack the item."""
+        if one.item is None:
+            return one
+        try:
+            item = replace(one.item, rights=rights.read(one.item.track, _facts(one.item)))
+        except (InfoError, MissingInput) as error:
+            return _Read(None, one.problems, str(error))
+        return _Read(pack(item) if pack else item, one.problems)
+
     with progress(len(members)) as advance:
-        read = _read_clips(members, clip_set, jobs, advance) if crops else _read_tracks(path, members, jobs, advance)
+        if crops:
+            read = _read_clips(members, clip_set, jobs, finished, advance)
+        else:
+            read = _read_tracks(path, members, jobs, finished, advance)
     told: set[str] = set()  # clips of one track share its texts
     for one in read:
         result.problems += [line for line in one.problems if line not in told]
         told.update(one.problems)
         if one.item:
-            try:
-                result.items.append(replace(one.item, rights=rights.read(one.item.track, _facts(one.item))))
-            except (InfoError, MissingInput) as error:
-                result.problems.append(str(error))
+            result.items.append(one.item)
+        elif one.refused:
+            result.problems.append(one.refused)
     if where and not (result.items or result.problems or result.unusable):
         raise nothing_found(path, where)
     if not (result.items or result.problems or result.excluded or result.unusable):
@@ -128,19 +144,25 @@ def read_items(
 
 @dataclass(frozen=True)
 class _Read:
-    """An item, or None for what is none, and a line for each problem."""
+    """An item, or None for what is none, a line for each problem, and why its rights cannot be read."""
 
     item: Item | None
     problems: tuple[str, ...] = ()
+    refused: str = ""
 
 
 def _read_clips(
-    members: Sequence[DatasetItem], clip_set: str, jobs: int, advance: Callable[[str], None]
+    members: Sequence[DatasetItem],
+    clip_set: str,
+    jobs: int,
+    finished: Callable[[_Read], _Read],
+    advance: Callable[[str], None],
 ) -> list[_Read]:
     """Read clips on all cores."""
     read: dict[Track, _Read] = {}
     for done in engines.run_batches(partial(_read_several, clip_set=clip_set), members, jobs=jobs):
-        read[done.item.track] = done.result or _Read(None, (f"{printable(done.item.track.path)}: {done.error}",))
+        one = done.result or _Read(None, (f"{printable(done.item.track.path)}: {done.error}",))
+        read[done.item.track] = finished(one)
         advance(done.item.name)
     return [read[member.track] for member in members]
 
@@ -150,7 +172,13 @@ def _read_several(members: Sequence[DatasetItem], clip_set: str) -> list[_Read]:
     return [_read_one(member, clip_set, texts) for member in members]
 
 
-def _read_tracks(path: Path, members: Sequence[DatasetItem], jobs: int, advance: Callable[[str], None]) -> list[_Read]:
+def _read_tracks(
+    path: Path,
+    members: Sequence[DatasetItem],
+    jobs: int,
+    finished: Callable[[_Read], _Read],
+    advance: Callable[[str], None],
+) -> list[_Read]:
     """Read whole tracks: those whose folders have not changed from the library, others on all cores."""
     read: dict[Track, _Read] = {}
     with Library.open(path) as library:
@@ -158,14 +186,14 @@ def _read_tracks(path: Path, members: Sequence[DatasetItem], jobs: int, advance:
         named = {member.track: member for member in members}
         for track, stored in answers.each(list(named), jobs=jobs):
             if item := _decoded(stored, named[track]):
-                read[track] = _Read(item)
+                read[track] = finished(_Read(item))
                 advance(named[track].name)
         unknown = [member for member in members if member.track not in read]
         for done in engines.run_batches(partial(_read_several, clip_set=""), unknown, jobs=jobs):
             one = done.result or _Read(None, (f"{printable(done.item.track.path)}: {done.error}",))
-            read[done.item.track] = one
             if one.item and not one.problems:
                 answers.put(done.item.track, _encoded(one.item))
+            read[done.item.track] = finished(one)
             advance(done.item.name)
         answers.save()
     return [read[member.track] for member in members]

@@ -198,6 +198,7 @@ def make_plan(
     rate: int = ANALYSIS_RATE,
     shortest: float = 0.0,
     progress: Progress = no_progress,
+    pack: Callable[[Item], Item] | None = None,
 ) -> ExportPlan:
     """Decide what a bundle holds.
 
@@ -224,6 +225,8 @@ def make_plan(
         Shortest audio that the target takes (s).
     progress : callable
         Reports progress.
+    pack : callable, optional
+        See :func:`read_items`.
 
     Returns
     -------
@@ -243,6 +246,7 @@ def make_plan(
         where=options.where,
         jobs=options.jobs,
         progress=progress,
+        pack=pack,
     )
     items, problems = known.items, known.problems
     unknown = [f"--license {line}" for line in misspelled(options.license, {item.rights.license for item in items})]
@@ -255,8 +259,7 @@ def make_plan(
     items, copies, split, without = _split(items, options, notes, progress)
     dropped |= without
     silent: dict[str, str] = {}
-    if stems:
-        items = stems(items, problems, silent, notes)
+    items = stems(items, problems, silent, notes) if stems else items
     level = levels(items, problems)
     items = [item for item in items if item.name in level]
     tables = windows(items, sample_size / ANALYSIS_RATE, problems) if options.random_crops and windows else {}
@@ -273,10 +276,10 @@ def make_plan(
         more = f" ({counted(len(lines) - 1, 'more item')} left out)" if len(lines) > 1 else ""
         reason = lines[0] + more if lines else "all items are excluded"
         raise MissingInput(f"{printable(options.path)}: nothing is left to export; {'; '.join([*unknown, reason])}")
-    trained = [sample for sample in samples if sample.split == TRAIN]
-    extremes = Extremes.of([sample.features for sample in trained], len({sample.item.source for sample in trained}))
     if has_words:
-        samples = [_with_prompts(sample, extremes, prompt_template) for sample in samples]
+        trained = [each for each in samples if each.split == TRAIN]
+        extremes = Extremes.of([each.features for each in trained], len({each.item.source for each in trained}))
+        samples = [_with_prompts(each, extremes, prompt_template) for each in samples]
     if options.weights:
         samples = _weighted(samples, options.weights, notes)
     notes += _older_notes(items, options)

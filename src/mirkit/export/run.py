@@ -21,7 +21,7 @@ from mirkit.export.prompts import TEMPLATES, CountTokens, PromptTemplate, max_to
 from mirkit.export.sound_check import check_sound
 from mirkit.export.targets import Target, targets
 from mirkit.export.targets.sat import OWN_IDS
-from mirkit.export.targets.tables import output
+from mirkit.export.targets.tables import output, packed
 from mirkit.export.validation import CheckResult, leak_faults, load_json
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import remove_orphans_below
@@ -160,6 +160,7 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         rate=target.sample_rate,
         shortest=target.shortest,
         progress=progress,
+        pack=packed if not (target.is_folder or dry or what or options.max_seconds) else None,
     )
     if options.keys != ALL_KEYS and not (target.has_conditioners or target.has_columns):
         plan.notes.append(f"{target.name} has fields of its own and no other features, so --keys changes nothing")
