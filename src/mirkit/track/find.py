@@ -53,7 +53,8 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
     root : Path
         Folder to search.
     problems : list of str, optional
-        Receives a line for every folder, or stem, that cannot be read; without it these lines are logged as warnings.
+        Receives a line for every folder, mix or stem that cannot be read; without it these lines are logged as
+        warnings. Tracks whose mix cannot be read are left out.
 
     Returns
     -------
@@ -67,12 +68,13 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
     root = Path(os.path.abspath(root))
     unread: list[Unread] = []
     tracks = [Track.of(listing) for listing in walk(root, unread, follow=True) if listing.is_track]
-    for one in unread:
+    lines = [one.line for one in unread] + [is_no_file(track.folder / track.lost) for track in tracks if track.lost]
+    for line in lines:
         if problems is None:
-            _log.warning("%s", one.line)
+            _log.warning("%s", line)
         else:
-            problems.append(one.line)
-    return tracks
+            problems.append(line)
+    return [track for track in tracks if not track.lost]
 
 
 def find_all(
