@@ -123,7 +123,7 @@ class Canon:
         elif suffix == ".parquet":
             yield name, self._parquet(content)
         elif suffix == ".jsonl":
-            lines = [self._json(name, json.loads(line)) for line in content.decode("utf-8").splitlines()]
+            lines = [self._json(name, json.loads(line)) for line in content.decode("utf-8").split("\n") if line]
             yield name, _dump(lines)
         elif suffix in JSONS:
             value = self._json(name, json.loads(content))

@@ -8,18 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from export.measured import make_clips
 from mirkit import engines
+from mirkit.captions.vocabulary import Word
 from mirkit.cli import main
+from mirkit.export import bundle, sample_prompts
+from mirkit.export.audio import AudioJob, SummedFiles, convert, write_converted
+from mirkit.export.item import Item
 from mirkit.export.options import Options
 from mirkit.export.run import export
-from mirkit.store import read_provenance, stamp_of
+from mirkit.store import batch, read_provenance, stamp_of
 from mirkit.track import Track
 
 #: Exports of each kind: copied files, links, converted files, normalized ones, tars, tables.
@@ -79,6 +85,69 @@ def test_bad_files_cost_themselves_alone(way: str, jobs: int, tmp_path: Path) ->
     names = [path.parent.name for path in bad]
     assert [line.split(":")[0].rsplit("/", 1)[-1] for line in done.plan.problems] == names
     assert done.summary["failed"] == done.plan.problems
+
+
+def test_converted_files_wait_for_the_disk_together(
+    own_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = sorted(own_clips.glob("*/crops/*/full_mix.flac"))
+    jobs = [AudioJob(SummedFiles((path,)), tmp_path / f"{i}.wav", 1.0, rate=22050) for i, path in enumerate(sources)]
+    jobs.insert(1, AudioJob(SummedFiles((tmp_path / "none.flac",)), tmp_path / "bad.wav", 1.0))
+    synced: list[list[str]] = []
+    at_once = batch._at_once
+
+    def recorded(sync: Callable[[Path], None], paths: Mapping[Path, Path]) -> None:
+        assert not list(tmp_path.glob("[0-9]*.wav")) or paths.keys() == {tmp_path}, (
+            "a file had its name before it was synced"
+        )
+        synced.append(sorted(path.name for path in paths.values()))
+        at_once(sync, paths)
+
+    monkeypatch.setattr(batch, "_at_once", recorded)
+    results = write_converted(jobs)
+    assert [type(result) for result in results] == [int, str, *[int] * (len(sources) - 1)]
+    names = [f"{i}.wav" for i in range(len(sources))]
+    assert synced[0] == names
+    assert len(synced) == 2  # the files, and their folder
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    alone = [convert(replace(job, target=tmp_path / "again" / job.target.name)) for job in _made(jobs, tmp_path)]
+    assert alone == [result for result in results if isinstance(result, int)]
+    assert content(tmp_path / "again") == {name: content(tmp_path)[name] for name in names}
+
+
+def _made(jobs: list[AudioJob], folder: Path) -> list[AudioJob]:
+    (folder / "again").mkdir()
+    return [job for job in jobs if job.target.exists()]
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "workers", "together"),
+    [(0, 1.0, 2, 1), (3, 1.0, 2, 1), (80, 1.0, 2, 10), (4000, 1.0, 2, 32), (4000, 47.0, 2, 6), (4000, 400.0, 2, 1)],
+)
+def test_files_of_a_process_that_are_converted_together(
+    count: int, seconds: float, workers: int, together: int, tmp_path: Path
+) -> None:
+    jobs = [AudioJob(SummedFiles((tmp_path / "a.flac",)), tmp_path / "b.flac", seconds)] * count
+    assert bundle._together(jobs, workers) == together
+
+
+def test_a_clip_whose_prompts_fail_costs_itself_alone(
+    own_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = sorted(own_clips.glob("*/crops/*"))[2].name
+    words_of = sample_prompts.words_of
+
+    def failing(item: Item, *more: Any) -> list[Word]:
+        if item.name.endswith(bad):
+            raise ZeroDivisionError("planted")
+        return words_of(item, *more)
+
+    monkeypatch.setattr(sample_prompts, "words_of", failing)
+    done = export(Options("sat", tmp_path / "out", own_clips, val=0.0, jobs=1))
+    assert len(done.plan.samples) == 5
+    (line,) = done.plan.problems
+    assert bad in line
+    assert "planted" in line
 
 
 def test_links_and_copies_leave_the_clips_as_they_are(own_clips: Path, tmp_path: Path) -> None:
@@ -153,6 +222,10 @@ def test_links_to_own_recordings_are_named(own_clips: Path, tmp_path: Path) -> N
     assert notes[0].startswith("2 files of the bundle are hard links to your own recordings")
 
 
+def _finished(out: Path) -> list[Path]:
+    return [path for path in out.rglob("*.wav") if not path.name.startswith(".")]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 def test_a_killed_export_continues(tmp_path: Path) -> None:
@@ -164,11 +237,11 @@ def test_a_killed_export_continues(tmp_path: Path) -> None:
     shutil.rmtree(out)
     process = subprocess.Popen([sys.executable, "-m", "mirkit", *words], start_new_session=True)
     deadline = time.monotonic() + 60
-    while len(list(out.rglob("*.wav"))) < 10 and time.monotonic() < deadline:
+    while len(_finished(out)) < 10 and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    kept = {path: path.stat().st_ino for path in out.rglob("*.wav") if not path.name.startswith(".")}
+    kept = {path: path.stat().st_ino for path in _finished(out)}
     assert 10 <= len(kept) < 90
     assert json.loads((out / "mirkit_export.json").read_text())["state"] == "unfinished"
     assert main(words) == 0

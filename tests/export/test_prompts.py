@@ -1,5 +1,6 @@
 """Prompts: whole clauses within the budget, facts that do not change, variants by seed."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,17 +206,18 @@ def test_the_estimate_counts_every_word_digit_and_mark(text: str) -> None:
 
 def test_a_tokenizer_counts_exactly(tmp_path: Path) -> None:
     tokenizers = pytest.importorskip("tokenizers")
-    from mirkit.models.tokenizer import counter
+    from mirkit.models.tokenizer import TokenCounter
 
     words = {"[UNK]": 0, "deep": 1, "house": 2, "music": 3}
     made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
     made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     made.save(str(tmp_path / "tokenizer.json"))
-    count = counter(tmp_path / "tokenizer.json")
+    count = TokenCounter(tmp_path / "tokenizer.json")
     assert count("deep house music") == 3
+    assert pickle.loads(pickle.dumps(count))("deep house music house") == 4  # as a worker receives it
     (tmp_path / "no.json").write_text("{}")
     with pytest.raises(SettingsError, match="not a tokenizer"):
-        counter(tmp_path / "no.json")
+        TokenCounter(tmp_path / "no.json")
 
 
 @pytest.mark.parametrize("template", ["{tempo}", "{bpm", "{}"])

@@ -13,7 +13,7 @@ import numpy as np
 
 from mirkit.errors import AudioError, InfoError, as_error, printable
 from mirkit.features.types import FloatArray
-from mirkit.store import atomic_file
+from mirkit.store import FileBatch, atomic_file
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -84,6 +84,7 @@ def encode(
     bits: int | None = None,
     bitrate: int | None = None,
     tags: Mapping[str, str] | None = None,
+    batch: FileBatch | None = None,
 ) -> Written:
     """Write all blocks to a file: see ``Writer``.
 
@@ -93,14 +94,14 @@ def encode(
         Its suffix names the format.
     blocks : iterable of arrays
         Float32, shape=(channels, n), full scale 1.
-    rate, channels, bits, bitrate, tags
+    rate, channels, bits, bitrate, tags, batch
         See ``Writer``.
 
     Returns
     -------
     Written
     """
-    with Writer(path, rate=rate, channels=channels, bits=bits, bitrate=bitrate, tags=tags) as writer:
+    with Writer(path, rate=rate, channels=channels, bits=bits, bitrate=bitrate, tags=tags, batch=batch) as writer:
         for block in blocks:
             writer.write(block)
     return writer.written
@@ -125,6 +126,8 @@ class Writer:
         kbit/s, only for mp3; default 320. The format allows at most 160 below 32 kHz, and 64 below 16 kHz.
     tags : mapping, optional
         title, artist, album, albumartist, genre, year, track, bpm, key.
+    batch : FileBatch, optional
+        Files with which this one is synced to disk and moved to its path.
 
     Raises
     ------
@@ -142,8 +145,9 @@ class Writer:
         bits: int | None = None,
         bitrate: int | None = None,
         tags: Mapping[str, str] | None = None,
+        batch: FileBatch | None = None,
     ) -> None:
-        self._path = Path(path)
+        self._path, self._batch = Path(path), batch
         self._form = _format(self._path, rate, channels, bits, bitrate)
         self._rate, self._channels, self._layout = rate, channels, _LAYOUTS[channels - 1]
         keys = _TAG_KEYS | (_ID3_KEYS if self._form.container == "mp3" else {})
@@ -154,7 +158,8 @@ class Writer:
         import av
 
         with ExitStack() as stack, self._disk():
-            temporary = stack.enter_context(atomic_file(self._path))
+            file = atomic_file if self._batch is None else self._batch.file
+            temporary = stack.enter_context(file(self._path))
             self._container = av.open(
                 "file:" + os.path.abspath(temporary),
                 "w",

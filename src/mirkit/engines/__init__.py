@@ -137,7 +137,12 @@ def run_chunked(work: Callable[[I], R], items: Sequence[I], *, jobs: int) -> Gen
 
 
 def run_batches(
-    work: Callable[[Sequence[I]], Sequence[R]], items: Sequence[I], *, jobs: int, few: int | None = None
+    work: Callable[[Sequence[I]], Sequence[R]],
+    items: Sequence[I],
+    *,
+    jobs: int,
+    few: int | None = None,
+    together: int | None = None,
 ) -> Generator[ItemResult[I, R], None, None]:
     """Apply work to the items as :func:`run_chunked` does, where the work takes several items at once.
 
@@ -151,12 +156,15 @@ def run_batches(
         Worker processes; with 1, everything is done in this process.
     few : int, optional
         Number of items up to which no process is started.
+    together : int, optional
+        Number of items that the work takes at once.
 
     Yields
     ------
     ItemResult
     """
-    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+    size = _CHUNK if together is None else together
+    chunks = [items[start : start + size] for start in range(0, len(items), size)]
     here = jobs == 1 or len(items) <= (_FEW if few is None else few)
     lost: list[Sequence[I]] = []
     for done in run_serially(work, chunks) if here else run(work, chunks, jobs=jobs):

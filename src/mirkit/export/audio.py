@@ -79,7 +79,7 @@ class AudioJob:
         return round(self.seconds * self.rate)
 
 
-def convert(job: AudioJob) -> int:
+def convert(job: AudioJob, batch: FileBatch | None = None) -> int:
     """Decode the source, resample it, make it stereo, apply the gain and write the file atomically.
 
     A mono source is written to both channels; more than two channels are mixed down. The file has 16 bits if the source
@@ -88,6 +88,8 @@ def convert(job: AudioJob) -> int:
     Parameters
     ----------
     job : AudioJob
+    batch : FileBatch, optional
+        Files that are synced to disk together.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def convert(job: AudioJob) -> int:
     gain, noise = np.float32(10 ** (job.gain_db / 20)), np.random.default_rng([*job.target.name.encode()])
     blocks = exported_blocks(job.source, job.rate, job.start, job.seconds, exact=job.exact)
     rounded = (quantize(block * gain, bits, noise) for block in blocks)
-    return encode(job.target, rounded, rate=job.rate, channels=CHANNELS, bits=bits).frames
+    return encode(job.target, rounded, rate=job.rate, channels=CHANNELS, bits=bits, batch=batch).frames
 
 
 def write_unconverted(jobs: Sequence[AudioJob]) -> list[int | str | None]:
@@ -168,22 +170,31 @@ def _unchanged_samples(job: AudioJob) -> int | None:
     return None if job.exact and samples != job.samples else samples
 
 
-def write_converted(job: AudioJob) -> int | str:
-    """Write a file, see :func:`convert`.
+def write_converted(jobs: Sequence[AudioJob]) -> list[int | str]:
+    """Write several files, see :func:`convert`, which wait for the disk together.
 
     Parameters
     ----------
-    job : AudioJob
+    jobs : sequence of AudioJob
 
     Returns
     -------
-    int or str
-        Samples per channel, or why it cannot be written.
+    list
+        For each job: samples per channel, or why it cannot be written.
+
+    Raises
+    ------
+    InfoError
+        A target cannot be written.
     """
-    try:
-        return convert(job)
-    except (AudioError, InfoError) as error:
-        return str(error)
+    results: list[int | str] = []
+    with FileBatch() as batch:
+        for job in jobs:
+            try:
+                results.append(convert(job, batch))
+            except (AudioError, InfoError) as error:
+                results.append(str(error))
+    return results
 
 
 def exported_blocks(

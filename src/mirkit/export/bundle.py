@@ -27,6 +27,9 @@ from mirkit.track import EXPORT_SUMMARY, MIX
 SUMMARY, README = EXPORT_SUMMARY, "README.md"
 #: Folder of the mixes that are exported beside stems.
 MIXES = "mix"
+#: Files that are converted together, at most, and their duration (s); and into how many shares the files of a process
+#: are divided, at least.
+_MOST_TOGETHER, _SECONDS_TOGETHER, _SHARES = 32, 300.0, 4
 _OURS = re.compile(
     r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json|lyrics|(caption|lyrics)\.txt|TIMESERIES\.npz)|\d{5}\.tar"
 )
@@ -135,10 +138,21 @@ def _write(plan: ExportPlan, jobs: Sequence[AudioJob], done: Callable[[Path], No
         else:
             results[quick.item.target] = quick.error or quick.result or 0
             done(quick.item.target)
-    for slow in engines.run(write_converted, unwritten, jobs=workers) if unwritten else ():
+    for slow in engines.run_batches(
+        write_converted, unwritten, jobs=workers, few=0, together=_together(unwritten, workers)
+    ):
         results[slow.item.target] = slow.error or slow.result or 0
         done(slow.item.target)
+    for folder in {job.target.parent for job in jobs}:
+        remove_orphans(folder)  # of a worker that was lost
     return results
+
+
+def _together(jobs: Sequence[AudioJob], workers: int) -> int:
+    """Number of files that a process converts before it waits for the disk: few enough to keep all processes busy."""
+    seconds = sum(job.seconds for job in jobs) / max(1, len(jobs))
+    share = len(jobs) // (_SHARES * workers)
+    return max(1, min(_MOST_TOGETHER, share, int(_SECONDS_TOGETHER / max(seconds, 1e-3))))
 
 
 def _drop_failed(plan: ExportPlan, samples: Sequence[Sample], results: Mapping[str, int | str]) -> dict[str, int]:

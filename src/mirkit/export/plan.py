@@ -19,7 +19,8 @@ from mirkit.export.items import read_items
 from mirkit.export.levels import Level, lowered_tracks
 from mirkit.export.options import Options
 from mirkit.export.parallel import Progress, no_progress
-from mirkit.export.prompts import Extremes, PromptTemplate, prompts, words_of
+from mirkit.export.prompts import Extremes, PromptTemplate
+from mirkit.export.sample_prompts import steady_features, words_and_prompts
 from mirkit.export.splits import SPLITS, TRAIN, apply_split, assign_splits, find_copies
 from mirkit.export.weights import read_weights, weight_folder
 from mirkit.features.types import ANALYSIS_RATE
@@ -279,7 +280,7 @@ def make_plan(
     if has_words:
         trained = [each for each in samples if each.split == TRAIN]
         extremes = Extremes.of([each.features for each in trained], len({each.item.source for each in trained}))
-        samples = [_with_prompts(each, extremes, prompt_template) for each in samples]
+        samples = _with_words(samples, extremes, prompt_template, problems, jobs=options.jobs)
     if options.weights:
         samples = _weighted(samples, options.weights, notes)
     notes += _older_notes(items, options)
@@ -484,17 +485,11 @@ def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample],
     return kept, again, dropped
 
 
-def _with_prompts(sample: Sample, extremes: Extremes, template: PromptTemplate | None) -> Sample:
-    features = _steady_features(sample)
-    found = tuple(words_of(sample.item, features, extremes))
-    made = prompts(sample.item, features, found, template) if template else ()
-    return replace(sample, words=found, prompts=made)
-
-
-def _steady_features(sample: Sample) -> Mapping[str, float]:
-    """Features that a prompt may name; the tempo of a whole track only if all windows have the same."""
-    if sample.windows is None:
-        return sample.features
-    tempi = {round(float(row["bpm"])) if "bpm" in row else None for row in sample.rows}
-    steady = len(tempi) == 1 and None not in tempi
-    return {name: value for name, value in sample.features.items() if name != "bpm" or steady}
+def _with_words(
+    samples: list[Sample], extremes: Extremes, template: PromptTemplate | None, problems: list[str], *, jobs: int
+) -> list[Sample]:
+    """Give each sample its words and prompts; one that fails is left out, and the problems get a line."""
+    described = [(each.item, steady_features(each.features, each.rows if each.windows else ())) for each in samples]
+    pairs = list(zip(samples, words_and_prompts(described, extremes, template, jobs=jobs), strict=True))
+    problems += [f"{sample.item.name}: {made}" for sample, made in pairs if isinstance(made, str)]
+    return [replace(each, words=made[0], prompts=made[1]) for each, made in pairs if not isinstance(made, str)]

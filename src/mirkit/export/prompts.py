@@ -339,6 +339,8 @@ def _joined(clauses: Sequence[_Clause], template: PromptTemplate) -> str:
 
     The trigger word has precedence, and then words of two groups.
     """
+    if template.count(whole := ", ".join(clause.text for clause in clauses)) <= template.budget:
+        return whole
     first = [*(clause for clause in clauses if clause.is_trigger), *_missing_groups((), clauses)]
     kept: list[_Clause] = []
     for clause in (*first, *(clause for clause in clauses if clause not in first)):

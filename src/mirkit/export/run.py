@@ -203,9 +203,9 @@ def _prompt_template(options: Options, target: Target) -> PromptTemplate:
     count: CountTokens = max_tokens
     apart = options.trigger if target.trigger_apart else ""
     if options.tokenizer:
-        from mirkit.models.tokenizer import counter
+        from mirkit.models.tokenizer import TokenCounter
 
-        count = counter(options.tokenizer)
+        count = TokenCounter(options.tokenizer)
     return PromptTemplate(
         TEMPLATES[target.template] if options.template is None else options.template,
         (options.tokens or target.token_budget) - (count(f"{apart},") if apart else 0),
