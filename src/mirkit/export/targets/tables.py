@@ -46,7 +46,7 @@ _NUMBERS = {*_FEATURES, *_METADATA, "start", "seconds"}
 _VOICE = ("vocal_presence", "voice_confidence")
 _KEPT = ("tags", ORIGINAL_NAME, "codec", "channels", "vocals_share")
 #: Rows that are encoded at a time: by one process, and by all of them.
-_AT_A_TIME, _AT_ONCE = 10_000, 40_000
+_AT_A_TIME, _AT_ONCE = 10_000, 20_000
 #: Most bytes of a CSV's header line that are read.
 _MAX_HEADER = 2**16
 
