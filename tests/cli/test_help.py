@@ -123,7 +123,6 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("crop x --bars 2 --seconds 3", "--seconds is not allowed with --bars"),
         ("separate x --mp3 --float32", "--float32 is not allowed with --mp3"),
         ("separate x --format wav --int24", "--int24 is not allowed with --format"),
-        ("exclude x", "--reason: give the reason why the track is excluded"),
         ("completion tcsh", "SHELL must be one of bash, zsh, fish, not 'tcsh'"),
     ],
 )

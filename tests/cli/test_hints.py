@@ -61,6 +61,9 @@ def test_a_folder_behind_the_query_is_named(
 def test_exclude_tells_first_that_a_path_does_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["exclude", str(tmp_path / "nowhere")]) == 1
     assert "nowhere: there is no such file or folder" in capsys.readouterr().err
+    make_track(tmp_path / "t", seconds=1.0)
+    assert main(["exclude", str(tmp_path / "t")]) == 2
+    assert "--reason: give the reason why the track is excluded" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
