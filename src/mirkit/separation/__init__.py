@@ -1,12 +1,34 @@
-"""Four stems of a mix by signal processing alone, block by block, in constant memory: no model, no download."""
+"""Four stems of a mix, block by block, in constant memory, with nothing to download.
+
+*Method*: each bin of the short-time spectra is divided by hand-made rules (``masks``: percussive or harmonic, center or
+side, frequency), whose odds for drums a small network corrects (``network``). *Reading*: docs/how_good/separation.md.
+"""
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from mirkit.features.types import FloatArray
-from mirkit.separation.masks import STEMS, estimate
-from mirkit.separation.stft import Analysis, Spectra, StftConfig, Synthesis
+from mirkit.separation.masker import Masked, Masker
+from mirkit.separation.masks import STEMS
+from mirkit.separation.presence import ALL_PRESENT, Presence, survey
+from mirkit.separation.stft import StftConfig, Synthesis
+
+__all__ = [
+    "ALL_PRESENT",
+    "EMBEDDED",
+    "EMBEDDED_DSP",
+    "METHODS",
+    "STEMS",
+    "Presence",
+    "Separator",
+    "fit_full_scale",
+    "separate",
+    "survey",
+]
+
+#: The hand-made rules with the network, and without it, as they were before there was one.
+EMBEDDED, EMBEDDED_DSP = METHODS = ("embedded", "embedded-dsp")
 
 
 def fit_full_scale(stems: FloatArray, mix: FloatArray) -> FloatArray:
@@ -39,11 +61,6 @@ def fit_full_scale(stems: FloatArray, mix: FloatArray) -> FloatArray:
     return fitted
 
 
-#: Number of frames whose masks are computed at once (about 12 s), and context on each side (1.5 s).
-CORE_FRAMES = 512
-CONTEXT_FRAMES = 64
-
-
 class Separator:
     """Split a mix into drums, bass, other and vocals that add up to it.
 
@@ -56,55 +73,48 @@ class Separator:
         Sampling rate in Hz.
     channels : int
         Channels of the mix.
+    method : str
+        One of ``METHODS``.
+    presence : Presence, optional
+        What :func:`survey` has found: stems that do not play are left out. By default all are taken to play.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
-        config = StftConfig(rate)
-        self._analysis = Analysis(config, channels)
-        self._synthesis = Synthesis(config, 3 * channels)
+    def __init__(self, rate: int, channels: int, method: str = EMBEDDED, presence: Presence = ALL_PRESENT) -> None:
+        self._masker = Masker(rate, channels, trained=method == EMBEDDED)
+        self._gains = presence.gains[:, None, None]
+        self._synthesis = Synthesis(StftConfig(rate), 3 * channels)
         self._channels = channels
-        self._portion = CORE_FRAMES * config.hop
-        self._waiting = np.zeros((channels, 0), np.float32)
         self._mix = np.zeros((channels, 0), np.float32)
-        self._spectra = np.zeros((channels, 0, config.bins), np.complex64)
-        self._decided = 0
 
     def push(self, block: FloatArray) -> Iterator[dict[str, FloatArray]]:
         """Take the next samples, shape=(channels, n); yield blocks of stems by name, as they become ready."""
-        self._waiting = np.concatenate((self._waiting, np.asarray(block, np.float32)), axis=1)
-        while self._waiting.shape[1] >= self._portion:
-            portion, self._waiting = self._waiting[:, : self._portion], self._waiting[:, self._portion :]
-            yield from self._advance(portion, self._analysis.push(portion), last=False)
+        self._mix = np.concatenate((self._mix, np.asarray(block, np.float32)), axis=1)
+        yield from self._stems(self._masker.push(block))
 
     def finish(self) -> Iterator[dict[str, FloatArray]]:
         """Yield the rest."""
-        first = self._analysis.push(self._waiting)
-        spectra = np.concatenate((first, self._analysis.finish()), axis=1)
-        yield from self._advance(self._waiting, spectra, last=True)
+        yield from self._stems(self._masker.finish())
 
-    def _advance(self, samples: FloatArray, spectra: Spectra, last: bool) -> Iterator[dict[str, FloatArray]]:
-        self._mix = np.concatenate((self._mix, samples), axis=1)
-        self._spectra = np.concatenate((self._spectra, spectra), axis=1)
-        ready = self._spectra.shape[1] - (0 if last else CONTEXT_FRAMES)
-        if ready <= self._decided:
-            return
-        shares = estimate(self._spectra)[:, self._decided : ready]
-        core = self._spectra[:, self._decided : ready]
-        masked = shares[:, None] * core[None]
-        signals = self._synthesis.push(masked.reshape(-1, *masked.shape[2:]))
-        keep = max(0, ready - CONTEXT_FRAMES)
-        self._spectra = self._spectra[:, keep:]
-        self._decided = ready - keep
-        count = min(signals.shape[1], self._mix.shape[1])
-        if not count:
-            return
-        drums, bass, vocals = signals[:, :count].reshape(3, self._channels, count)
-        mix, self._mix = self._mix[:, :count], self._mix[:, count:]
-        stems = fit_full_scale(np.stack((drums, bass, mix - drums - bass - vocals, vocals)), mix)
-        yield dict(zip(STEMS, stems, strict=True))
+    def _stems(self, ready: Iterable[Masked]) -> Iterator[dict[str, FloatArray]]:
+        for spectra, masks in ready:
+            masked = (masks * self._gains)[:, None] * spectra[None]
+            signals = self._synthesis.push(masked.reshape(-1, *masked.shape[2:]))
+            count = min(signals.shape[1], self._mix.shape[1])
+            if not count:
+                continue
+            drums, bass, vocals = signals[:, :count].reshape(3, self._channels, count)
+            mix, self._mix = self._mix[:, :count], self._mix[:, count:]
+            stems = fit_full_scale(np.stack((drums, bass, mix - drums - bass - vocals, vocals)), mix)
+            yield dict(zip(STEMS, stems, strict=True))
 
 
-def separate(blocks: Iterable[FloatArray], rate: int, channels: int) -> Iterator[dict[str, FloatArray]]:
+def separate(
+    blocks: Iterable[FloatArray],
+    rate: int,
+    channels: int,
+    method: str = EMBEDDED,
+    presence: Presence = ALL_PRESENT,
+) -> Iterator[dict[str, FloatArray]]:
     """Separate blocks of a mix into blocks of four stems, with a `Separator`.
 
     Parameters
@@ -115,13 +125,17 @@ def separate(blocks: Iterable[FloatArray], rate: int, channels: int) -> Iterator
         Sampling rate in Hz.
     channels : int
         Channels of the mix.
+    method : str
+        ``embedded``: hand-made rules that a network corrects. ``embedded-dsp``: the rules alone.
+    presence : Presence, optional
+        What :func:`survey` has found.
 
     Yields
     ------
     dict
         Arrays, float32, shape=(channels, n), for ``drums``, ``bass``, ``other`` and ``vocals``; n varies.
     """
-    separator = Separator(rate, channels)
+    separator = Separator(rate, channels, method, presence)
     for block in blocks:
         yield from separator.push(block)
     yield from separator.finish()

@@ -10,6 +10,8 @@ from mirkit.separation.stft import HZ_PER_BIN, Spectra
 #: partial, narrower than the spectrum of a hit).
 TIME_WIDTH = 17
 FREQUENCY_WIDTH = 31
+#: Width of the median in frames that only lasting notes survive (1.5 s).
+SUSTAINED_WIDTH = 65
 
 
 def harmonic_percussive(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -46,23 +48,36 @@ _BASS_HZ, _BASS_ORDER = 200.0, 6
 _VOCALS_HZ, _VOCALS_ORDER = 6000.0, 4
 
 
-def estimate(spectra: Spectra) -> FloatArray:
-    """Masks of drums, bass and vocals, shape=(3, frames, bins), from spectra of all channels."""
-    power = (spectra.real**2 + spectra.imag**2).sum(axis=0)
-    magnitude = np.sqrt(power)
-    harmonic, percussive = harmonic_percussive(magnitude)
+def bass_share(bins: int) -> FloatArray:
+    """Share of the harmonic part of each bin that is bass, shape=(bins,)."""
+    share: FloatArray = 1 / (1 + (_hertz(bins) / _BASS_HZ) ** _BASS_ORDER)
+    return share
+
+
+def vocals_share(bins: int) -> FloatArray:
+    """Share of the harmonic part in the center that is vocals, shape=(bins,)."""
+    share: FloatArray = (1 - bass_share(bins)) / (1 + (_hertz(bins) / _VOCALS_HZ) ** _VOCALS_ORDER)
+    return share
+
+
+def _hertz(bins: int) -> FloatArray:
+    return np.arange(bins, dtype=np.float32) * HZ_PER_BIN
+
+
+def percussive_share(harmonic: FloatArray, percussive: FloatArray) -> FloatArray:
+    """Share of the percussive part in the power of both."""
     h2, p2 = harmonic**2, percussive**2
-    drums = p2 / (h2 + p2 + _TINY)
-    hertz = np.arange(power.shape[1], dtype=np.float32) * HZ_PER_BIN
-    low = 1 / (1 + (hertz / _BASS_HZ) ** _BASS_ORDER)
-    band = (1 - low) / (1 + (hertz / _VOCALS_HZ) ** _VOCALS_ORDER)
-    bass = (1 - drums) * low
-    center = _center(spectra)
-    vocals = (1 - drums) * band * center
-    return np.stack((drums, bass, vocals)).astype(np.float32)
+    share: FloatArray = p2 / (h2 + p2 + _TINY)
+    return share
 
 
-def _center(spectra: Spectra) -> FloatArray:
+def sustained_share(magnitude: FloatArray, harmonic: FloatArray) -> FloatArray:
+    """Share of the harmonic part that lasts longer than 1.5 s, 0 to 1."""
+    share: FloatArray = np.minimum(1, _median(magnitude, SUSTAINED_WIDTH) ** 2 / (harmonic**2 + _TINY))
+    return share
+
+
+def center_share(spectra: Spectra) -> FloatArray:
     """Share of a bin that is in the center of the stereo image, 0 to 1; 0.5 for mono, where it is unknown."""
     if len(spectra) < 2:
         return np.full(spectra.shape[1:], 0.5, np.float32)
@@ -71,3 +86,13 @@ def _center(spectra: Spectra) -> FloatArray:
     mid = np.abs(left + right) ** 2
     center: FloatArray = np.maximum(0, 1 - 2 * np.sqrt(side / (mid + side + _TINY)))
     return center
+
+
+def estimate(spectra: Spectra) -> FloatArray:
+    """Masks of drums, bass and vocals, shape=(3, frames, bins), from spectra of all channels."""
+    magnitude = np.sqrt((spectra.real**2 + spectra.imag**2).sum(axis=0))
+    drums = percussive_share(*harmonic_percussive(magnitude))
+    bins = spectra.shape[2]
+    bass = (1 - drums) * bass_share(bins)
+    vocals = (1 - drums) * vocals_share(bins) * center_share(spectra)
+    return np.stack((drums, bass, vocals)).astype(np.float32)
