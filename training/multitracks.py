@@ -17,7 +17,6 @@ with the date, the commit and the reason.
 
 import argparse
 import datetime
-import inspect
 import json
 import math
 import os
@@ -25,10 +24,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -36,14 +35,13 @@ import soxr
 
 from mirkit.features.rhythm.onsets import OnsetExtractor
 from mirkit.features.stft import PowerStft
-from mirkit.separation import separate
+from mirkit.separation import ALL_PRESENT, EMBEDDED, METHODS, separate, survey
 from mirkit.separation.stft import Synthesis
 from training.examples import CONFIG, spectra_of
 from training.material import RATE, STEMS, Sound
 
 #: A stem is absent if its energy is below this share of that of the mix.
 ABSENT = 1e-6
-METHODS = ("embedded-dsp", "embedded")
 LOG = Path(__file__).with_name("multitrack_log.md")
 _BLOCK = 65536
 _COST_SECONDS = 180
@@ -51,20 +49,18 @@ _MATCH_SECONDS = 0.05
 _COLUMNS = (*STEMS, "mean", "leak", "onset F", "CPU s", "MiB")
 
 
-def separated(blocks: Iterator[Sound], method: str, rate: int, channels: int) -> Iterator[dict[str, Sound]]:
-    """Separate with a method by its name: the one place that knows how a method is chosen.
+def separated(read: Callable[[], Iterator[Sound]], method: str, channels: int) -> Iterator[dict[str, Sound]]:
+    """Separate a mix at 44.1 kHz, which ``read`` reads anew each time, as ``mirkit separate`` does.
 
     Raises
     ------
     SystemExit
         mirkit has no method of this name.
     """
-    if "method" in inspect.signature(separate).parameters:
-        chosen: dict[str, Any] = {"method": method}
-        return separate(blocks, rate, channels, **chosen)
     if method not in METHODS:
         raise SystemExit(f"training.multitracks: there is no method {method!r}; there are {', '.join(METHODS)}")
-    return separate(blocks, rate, channels)  # without the parameter, both names are this one
+    presence = survey(read(), channels) if method == EMBEDDED else ALL_PRESENT
+    return separate(read(), RATE, channels, method, presence)
 
 
 @dataclass(frozen=True)
@@ -127,10 +123,14 @@ def estimates(track: Track, methods: tuple[str, ...]) -> Iterator[tuple[str, Sou
     mix = track.mix
     yield "mix", np.broadcast_to(mix, track.stems.shape)
     for method in methods:
-        blocks = (mix[:, i : i + _BLOCK] for i in range(0, mix.shape[1], _BLOCK))
-        parts = list(separated(blocks, method, RATE, len(mix)))
+        parts = list(separated(partial(blocks_of, mix), method, len(mix)))
         yield method, np.stack([np.concatenate([part[stem] for part in parts], axis=1) for stem in STEMS])
     yield "ideal ratio mask", ideal(track)
+
+
+def blocks_of(mix: Sound) -> Iterator[Sound]:
+    """Return a mix in blocks."""
+    return (mix[:, i : i + _BLOCK] for i in range(0, mix.shape[1], _BLOCK))
 
 
 def ideal(track: Track) -> Sound:
@@ -204,10 +204,13 @@ def measure_cost(sound: Path, method: str) -> dict[str, float]:
     import resource
 
     noise = np.random.default_rng(0).normal(0, 0.1, (2, RATE)).astype(np.float32)
-    list(separated(iter([noise]), method, RATE, 2))  # compile and import before the clock runs
+    list(separated(lambda: iter([noise]), method, 2))  # compile and import before the clock runs
     started = time.process_time()
-    blocks = (block.T for block in soundfile.blocks(sound, _BLOCK, dtype="float32", always_2d=True))
-    for _ in separated(blocks, method, RATE, 2):
+
+    def read() -> Iterator[Sound]:
+        return (block.T for block in soundfile.blocks(sound, _BLOCK, dtype="float32", always_2d=True))
+
+    for _ in separated(read, method, 2):
         pass
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.separation.masks import _center, _median, harmonic_percussive
+from mirkit.separation.masks import _median, harmonic_percussive
+from mirkit.separation.masks import center_share as _center
 from mirkit.separation.stft import Spectra, StftConfig
 
 FloatArray = npt.NDArray[np.float32]

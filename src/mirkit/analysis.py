@@ -10,7 +10,7 @@ import numpy as np
 
 from mirkit.activity import announce
 from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_audio, probe, read_tags
-from mirkit.catalog import STEMS, TIME_SIGNATURES, TONAL
+from mirkit.catalog import EMBEDDED_STEMS, STEMS, TIME_SIGNATURES, TONAL
 from mirkit.errors import AudioError, InfoError, MirkitError, MissingInput, pasted, printable
 from mirkit.features.extraction import BLOCK, ExtractorFactories, measure
 from mirkit.features.harmony.chord_list import Chords
@@ -169,6 +169,11 @@ class TrackAnalysis:
     def has(self, source: str) -> bool:
         """Whether the track has this source (for ``tonal``: bass, other and vocals)."""
         return source in self._hashes
+
+    @property
+    def has_embedded_stems(self) -> bool:
+        """Whether mirkit's own separation made the stems: estimates, which hold other instruments too."""
+        return self.stems_backend in EMBEDDED_STEMS
 
     def missing_reason(self, source: str) -> Unknown:
         """Return why a source is missing, for a source that the track does not have."""

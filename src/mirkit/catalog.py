@@ -21,6 +21,9 @@ from mirkit.descriptors import VOICES as VOICES
 from mirkit.feature_spec import FeatureSpec as FeatureSpec
 
 STEMS = ("drums", "bass", "other", "vocals")
+#: Separation that is part of mirkit: hand-made rules that a network corrects, and the rules alone. Their stems are
+#: estimates, from which not every feature can be measured.
+EMBEDDED_STEMS = ("embedded", "embedded-dsp")
 #: The pitched stems, whose sum is the source ``tonal``.
 TONAL = ("bass", "other", "vocals")
 
@@ -244,9 +247,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stem_rhythm",
         "rhythm",
-        4,
+        5,
         "rhythm of bass, drums and other",
         (
+            *((part, "loudness") for part in ("full_mix", *RHYTHM_STEMS)),
             *(("bass", "onsets"), ("drums", "onsets"), ("drums", "layers"), ("other", "onsets")),
             *(("full_mix", "layers"), ("full_mix", "stem_onsets")),
         ),
@@ -255,7 +259,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "loudness",
         "loudness",
-        1,
+        2,
         "integrated loudness and loudness range of mix and stems",
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
     ),

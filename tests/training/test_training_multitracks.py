@@ -133,4 +133,4 @@ def test_the_cost_is_that_of_a_process_of_its_own(folder: Path, monkeypatch: pyt
 
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises((SystemExit, ValueError)):
-        list(multitracks.separated(iter([np.zeros((2, 100), np.float32)]), "nothing", RATE, 2))
+        list(multitracks.separated(lambda: iter([np.zeros((2, 100), np.float32)]), "nothing", 2))

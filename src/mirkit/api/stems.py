@@ -10,8 +10,8 @@ from mirkit.analysis import damage_notes
 from mirkit.api.source import AudioInput, Source
 from mirkit.audio import HOLD_SECONDS
 from mirkit.catalog import STEMS
-from mirkit.features.types import FloatArray
-from mirkit.stages.separation import neural_stems, with_rests
+from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.stages.separation import neural_stems, presence_of, with_rests
 from mirkit.store.compiled import with_kernels
 from mirkit.track import REST
 
@@ -78,10 +78,12 @@ def separate(
     """
     values = {"separation.model": model, "separation.two_stems": two_stems, "run.device": device}
     source = Source.of(audio, {"stems": backend} if backend else None, values)
-    if source.settings.backends.stems == "embedded":
+    method = source.settings.backends.stems
+    if method in separation.METHODS:
         mix = source.open(None)
-        notes: list[str] = []
-        blocks = with_kernels(lambda: list(separation.separate(mix.blocks(), mix.rate, mix.channels)))
+        presence = with_kernels(lambda: presence_of(source.open(ANALYSIS_RATE), method))
+        notes = list(presence.notes)
+        blocks = with_kernels(lambda: list(separation.separate(mix.blocks(), mix.rate, mix.channels, method, presence)))
     else:
         mix = source.open(None, hold_seconds=HOLD_SECONDS)  # kept in memory: models read it twice, first for its level
         run, stems = neural_stems(mix, source.settings, models.load_separator("stems", source.settings))

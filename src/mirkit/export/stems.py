@@ -5,7 +5,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from mirkit.audio import probe
-from mirkit.catalog import STEMS
+from mirkit.catalog import EMBEDDED_STEMS, STEMS
 from mirkit.errors import AudioError, InfoError, MissingInput, counted, pasted
 from mirkit.export.audio import SummedFiles
 from mirkit.export.item import Item, Pair
@@ -68,7 +68,7 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
     known = recorded_digests(provenance)
     digests = [file_digest(path, *known.get(stem, ())) for stem, path in zip(PARTS[what], paths, strict=True)]
     separated = readable_provenance(item.track.provenance).stages.get("separate")
-    is_embedded = separated is not None and separated.backend == "embedded"
+    is_embedded = separated is not None and separated.backend in EMBEDDED_STEMS
     metadata = {name: value for name, value in item.metadata.items() if name not in _OF_THE_MIX}
     features = {name: value for name, value in item.features.items() if name not in _OF_THE_VOICE}
     categories = {name: value for name, value in item.categories.items() if name not in _OF_THE_VOICE}

@@ -39,10 +39,26 @@ def _drum_parameters(section: DrumSettings) -> dict[str, Any]:
     return {"source": section.source, "quantize": section.quantize}
 
 
+#: Changes with the network, so that stems that an older one made are stale.
+_SEPARATOR = "drums-1"
+
+
+def _embedded_parameters(section: SeparationSettings) -> dict[str, Any]:
+    return _stem_parameters(section) | {"network": _SEPARATOR}
+
+
 _STEMS = Backend(
     "stems",
     EMBEDDED,
-    "DSP separation, no weights",
+    "signal processing with a small network",
+    EMBEDDED,
+    seconds_per_minute=5.5,
+    parameters=_embedded_parameters,
+)
+_STEMS_DSP = Backend(
+    "stems",
+    "embedded-dsp",
+    "signal processing alone, as before the network",
     EMBEDDED,
     seconds_per_minute=4.0,
     parameters=_stem_parameters,
@@ -66,6 +82,7 @@ _BUILT_IN = (
     demucs.BACKEND,
     _STEMS,
     roformer.BACKEND,
+    _STEMS_DSP,
     beat_this.BACKEND,
     _BEATS,
     adtof.BACKEND,

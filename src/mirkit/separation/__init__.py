@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from mirkit.catalog import EMBEDDED_STEMS
 from mirkit.features.types import FloatArray
 from mirkit.separation.masker import Masked, Masker
 from mirkit.separation.masks import STEMS
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 #: The hand-made rules with the network, and without it, as they were before there was one.
-EMBEDDED, EMBEDDED_DSP = METHODS = ("embedded", "embedded-dsp")
+EMBEDDED, EMBEDDED_DSP = METHODS = EMBEDDED_STEMS
 
 
 def fit_full_scale(stems: FloatArray, mix: FloatArray) -> FloatArray:

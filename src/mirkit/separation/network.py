@@ -1,10 +1,10 @@
-"""A small network that judges which tiles of a mix are drums and bass: inference without BLAS or a framework.
+"""A small network that judges which tiles of a mix are drums: inference without BLAS or a framework.
 
-*Method*: a convolutional network corrects the odds that the hand-made rules give to drums and bass, separately for the
+*Method*: a convolutional network corrects the odds that the hand-made rules give to drums, separately for the
 percussive and the harmonic part of a tile in the center and at the sides. It sees 1.5 s to either side, and the means
 over its window. It is trained on rendered mixes with the error of the separated signals as its loss (``training/``,
-docs/development/separator.md). What is neither is divided between vocals and other by their hand-made rules, because
-no network that was trained on the few recorded voices separated real songs better than those.
+docs/development/separator.md). The rest is divided between bass, vocals and other by the hand-made rules, because what
+a network learned about these from few recorded basses and voices made real songs worse.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,6 @@ STEPS = (1, 2, 4, 8, 1, 3)
 PARTS = 4
 #: Largest correction of the log-odds.
 LIMIT = 4.0
-#: How much of the correction is applied to drums and to bass. That of bass helps renderings and hurts real songs.
-APPLIED = (1.0, 0.0)
 #: Smallest share that the hand-made rules give to any stem, before the correction.
 _LEAST_SHARE = 0.02
 _EPSILON = np.float32(1e-5)
@@ -77,9 +75,9 @@ class Network:
         _dilated(seen, weight[f"{name}tiles.weight"], weight[f"{name}tiles.bias"], step, around)
         over_bands = weight[f"{name}bands.weight"]
         reach = len(over_bands) // 2
-        means = np.pad(seen.mean(axis=0), ((reach, reach), (0, 0)))
-        bands = sum(_product(means[i : i + BANDS], over_bands[i]) for i in range(len(over_bands)))
-        time = _product(seen.mean(axis=1), weight[f"{name}time.weight"]) + weight[f"{name}time.bias"]
+        means = np.pad(seen.mean(axis=0, dtype=np.float32), ((reach, reach), (0, 0)))
+        bands = sum((_product(means[i : i + BANDS], over_bands[i]) for i in range(len(over_bands))), np.float32(0))
+        time = _product(seen.mean(axis=1, dtype=np.float32), weight[f"{name}time.weight"]) + weight[f"{name}time.bias"]
         result: Array = values + around + time[:, None] + bands + weight[f"{name}bands.bias"]
         return result
 
@@ -134,14 +132,10 @@ def _dilated(values, weights, bias, step, out):  # type: ignore[no-untyped-def]
 
 
 @cache
-def networks() -> tuple[Network, ...]:
-    """Return the trained networks, whose corrections are averaged."""
-    found: dict[str, dict[str, Array]] = {}
-    with files("mirkit.separation").joinpath("networks.npz").open("rb") as file, np.load(file) as stored:
-        for name in stored.files:
-            index, key = name.split("/")
-            found.setdefault(index, {})[key] = np.ascontiguousarray(stored[name], np.float32)
-    return tuple(Network(found[index]) for index in sorted(found))
+def trained() -> Network:
+    """Return the network of ``network.npz``, which ``make train-separator`` writes."""
+    with files("mirkit.separation").joinpath("network.npz").open("rb") as file, np.load(file) as stored:
+        return Network({name: np.ascontiguousarray(stored[name], np.float32) for name in stored.files})
 
 
 @cache
@@ -172,14 +166,12 @@ def tile_shares(features: Array) -> Array:
     float32 array, shape=(tiles, bands, 3, 4)
         From 0 to 1, by stem and part.
     """
-    used = networks()
-    correction = sum((network.correction(features) for network in used), np.float32(0)) / np.float32(len(used))
-    split = sum((network.weights["split"] for network in used), np.float32(0)) / np.float32(len(used))
-    shares = hand_made()
-    rest = shares[:, 2] + shares[:, 3]
-    relative = correction[..., :2, :] - correction[..., 2:, :]
-    odds = shares[:, :2] / rest[:, None] * np.exp(np.array(APPLIED, np.float32)[:, None] * relative)
-    whole = 1 + odds.sum(axis=-2, keepdims=True)
-    vocals = 1 / (1 + shares[:, 2] / shares[:, 3] * np.exp(split))
-    result: Array = np.concatenate((odds / whole, (vocals / whole[..., 0, :])[..., None, :]), axis=-2)
-    return result
+    network, shares = trained(), hand_made()
+    correction = network.correction(features)
+    # That of the bass helps on renderings and harms real songs (docs/development/separator.md).
+    factor = np.exp(correction[..., 0, :] - correction[..., 2, :])
+    drums = shares[:, 0] * factor / (shares[:, 0] * factor + 1 - shares[:, 0])
+    bass = shares[:, 1] / (1 - shares[:, 0])
+    vocals = (1 - bass) / (1 + shares[:, 2] / shares[:, 3] * np.exp(network.weights["split"]))
+    left = 1 - drums
+    return np.stack((drums, left * bass, left * vocals), axis=-2)

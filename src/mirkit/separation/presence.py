@@ -14,6 +14,7 @@ from mirkit.features.stft import PowerStft
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.features.voice import LEAST_SECONDS, RATE, VoiceExtractor, evidence_of
 from mirkit.separation.masker import Masker
+from mirkit.separation.stft import Spectra
 
 #: Drums below this level beside the mix (dB) are only what other instruments leave in their stem: of real music
 #: without drums, the highest is -22 dB; of rendered music with drums, 2 % are below -17 dB.
@@ -23,7 +24,7 @@ DRUMS_DB = -20.0
 VOICE = -0.5
 #: Level of the stem of a voice that is not expected, beside the mix (dB). It is not silenced, because a very quiet
 #: voice may be in it.
-LOWERED_DB = -30.0
+LOWERED_DB = -40.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,16 @@ class Presence:
     def no_voice(self) -> bool:
         """Whether no voice is expected."""
         return self.voice is not None and self.voice < VOICE
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the stems."""
+        found = []
+        if self.no_drums:
+            found.append(f"no drums were heard: the drums stem is silent (it would be {self.drums_db:.0f} dB)")
+        if self.no_voice and self.vocals_db > LOWERED_DB:
+            found.append(f"no voice was heard: the vocals stem is lowered to {LOWERED_DB:.0f} dB beside the mix")
+        return found
 
     @property
     def gains(self) -> FloatArray:
@@ -100,7 +111,7 @@ class _Energy:
     mix: float = 0.0
     stems: FloatArray = field(default_factory=lambda: np.zeros(3))
 
-    def add(self, spectra: FloatArray, masks: FloatArray) -> None:
+    def add(self, spectra: Spectra, masks: FloatArray) -> None:
         power = (spectra.real**2 + spectra.imag**2).sum(axis=0)
         self.mix += float(power.sum(dtype=np.float64))
         self.stems += (masks**2 * power).sum(axis=(1, 2), dtype=np.float64)

@@ -18,7 +18,7 @@ def chroma(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure twelve pitch-class weights and the key, from the tonal stems or the mix."""
     series = track.series(track.tonal_source, "chroma")
     # In stems of the embedded separation, drums and speech may look like notes.
-    separated = track.tonal_source == "tonal" and track.stems_backend != "embedded"
+    separated = track.tonal_source == "tonal" and not track.has_embedded_stems
     stems = [track.series(stem, "chroma") for stem in HARMONY_STEMS] if separated else []
     estimate = key(series, track.window, stems)
     confidence = estimate.key if isinstance(estimate.key, Unknown) else estimate.confidence

@@ -31,7 +31,7 @@ def pitch(track: TrackAnalysis, settings: Settings) -> Result:
     keys = stage("pitch").keys
     if not track.has("bass"):
         return Result(dict.fromkeys(keys, track.missing_reason("bass")))
-    if track.stems_backend == "embedded":
+    if track.has_embedded_stems:
         return Result(dict.fromkeys(keys, NOT_IN_EMBEDDED_STEMS))
     notes = track.once(("notes", "bass"), lambda: bass_notes(track))
     values = values_of(note_statistics(notes, track.window), "_bass")
@@ -60,7 +60,7 @@ def note_values(track: TrackAnalysis, settings: Settings) -> dict[str, InfoValue
     values: dict[str, InfoValue] = {}
     for stem in ("other", "vocals"):
         keys = [key for key in stage("notes").keys if key.endswith(f"_{stem}")]
-        if not track.has(stem) or track.stems_backend == "embedded":
+        if not track.has(stem) or track.has_embedded_stems:
             why = NOT_IN_EMBEDDED_STEMS if track.has(stem) else track.missing_reason(stem)
             values |= dict.fromkeys(keys, why)
         else:
@@ -72,7 +72,7 @@ def note_values(track: TrackAnalysis, settings: Settings) -> dict[str, InfoValue
 
 def warning(track: TrackAnalysis) -> dict[str, str]:
     """Return what the provenance of the notes says about their quality: nothing but for embedded stems."""
-    weak = track.stems_backend == "embedded" and any(map(track.has, NOTES_MIDI))
+    weak = track.has_embedded_stems and any(map(track.has, NOTES_MIDI))
     return {"warning": WEAK_NOTES} if weak else {}
 
 

@@ -22,6 +22,7 @@ from mirkit.features.rhythm.syncopation import syncopation as measure_syncopatio
 from mirkit.features.rhythm.tempo import octave_of, tempo_map
 from mirkit.features.types import OTHER_METER, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, fact, register, used_weights, values_of
+from mirkit.stages.heard import NOT_HEARD, not_heard
 from mirkit.stages.window import tempo_values
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
@@ -150,7 +151,7 @@ def _rated_layers(track: TrackAnalysis) -> tuple[RatedOnsets, str]:
 
 def _layers(track: TrackAnalysis) -> tuple[Layers, str]:
     """Onsets by register and the signals they are from: the stems, or the mix if the stems are only estimates of it."""
-    if track.stems_backend == "embedded" or not all(track.has(stem) for stem in RHYTHM_STEMS):
+    if track.has_embedded_stems or not all(track.has(stem) for stem in RHYTHM_STEMS):
         return track.series("full_mix", "layers"), "full_mix"
     middle = [stem for stem in ("other", "vocals") if track.has(stem)]
     layers: Layers = track.series("drums", "layers")
@@ -171,11 +172,14 @@ def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
     Stems of the embedded separation hold attacks of other instruments; there, the onsets of the mix count of which the
     instrument plays a part, and what does not survive is unknown (docs/how_good/onsets.md).
     """
-    embedded = track.stems_backend == "embedded"
+    embedded = track.has_embedded_stems
     values: dict[str, InfoValue] = {}
     for stem in RHYTHM_STEMS:
-        if not track.has(stem):
-            values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), track.missing_reason(stem))
+        missing = None if track.has(stem) else track.missing_reason(stem)
+        if missing is None and not_heard(track, stem):
+            missing = NOT_HEARD
+        if missing is not None:
+            values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), missing)
             continue
         onsets, line = track.once(("line", stem), partial(_rated_line, track, stem))
         measured = line_rhythm(onsets, line, track.beats, track.window)
@@ -187,7 +191,7 @@ def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
 
 def _rated_line(track: TrackAnalysis, stem: str) -> tuple[Onsets, RatedOnsets]:
     """Onsets of a stem, and what they count for syncopation."""
-    onsets, line = _embedded_line(track, stem) if track.stems_backend == "embedded" else _line(track, stem)
+    onsets, line = _embedded_line(track, stem) if track.has_embedded_stems else _line(track, stem)
     return onsets, rated(line, track.beats)
 
 

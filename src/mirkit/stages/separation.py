@@ -6,6 +6,7 @@ produce are computed from the rest of the mix.
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,11 +283,21 @@ def separate(
         audio = open_audio(track.mix, rate=None)  # kept in memory: models read it twice, first for its level
         result = _neural(audio, settings, paths, completed)
     else:
-        stems = separation.separate(audio.blocks(), audio.rate, audio.channels)
+        method = backend.name if backend else separation.EMBEDDED
+        presence = presence_of(open_audio(track.mix), method)
+        stems = separation.separate(audio.blocks(), audio.rate, audio.channels, method, presence)
         blocks = completed(_on_grid(stems, bits) if bits and bits < 32 else stems)  # 32: floating point
         result = _written(blocks, audio, settings, paths, bits)
+        result = replace(result, notes=(*result.notes, *presence.notes))
     _remove_older(track, paths)
     return result, paths
+
+
+def presence_of(mix: Audio, method: str) -> separation.Presence:
+    """Return which stems of a mix at the analysis rate play; the hand-made rules alone do not ask."""
+    if method != separation.EMBEDDED:
+        return separation.ALL_PRESENT
+    return separation.survey(mix.blocks(), mix.channels)
 
 
 def neural_stems(

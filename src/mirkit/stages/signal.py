@@ -15,6 +15,7 @@ from mirkit.features.spectral import spectral as measure_shape
 from mirkit.features.types import InfoValue, Unknown, Value
 from mirkit.features.voice import decide
 from mirkit.stages import Result, fact, register, values_of
+from mirkit.stages.heard import NOT_HEARD, NOTHING, not_heard
 from mirkit.store import Settings
 
 
@@ -38,8 +39,6 @@ def source(track: TrackAnalysis, settings: Settings) -> Result:
     )
 
 
-#: Share of the time in which an embedded vocals stem may sound although nobody sings.
-_NO_VOCALS = 0.01
 NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instruments")
 BY_STEM = Unknown("decided by the vocals stem")
 NO_INSTRUMENT_MODEL = Unknown("embedded stems hold other instruments too")
@@ -51,7 +50,9 @@ def loudness(track: TrackAnalysis, settings: Settings) -> Result:
     values: dict[str, InfoValue] = {}
     for source in ("full_mix", *STEMS):
         suffix = "" if source == "full_mix" else f"_{source}"
-        if track.has(source):
+        if not_heard(track, source):
+            values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), NOT_HEARD)
+        elif track.has(source):
             values |= values_of(measure(track.series(source, "loudness"), track.window), suffix)
         else:
             values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing_reason(source))
@@ -64,7 +65,7 @@ def loudness(track: TrackAnalysis, settings: Settings) -> Result:
 def voice(track: TrackAnalysis, settings: Settings) -> Result:
     """Decide between vocals and instrumental: from a vocals stem that is one, or else from the mix."""
     presence, _ = _presence(track, "vocals")
-    if track.has("vocals") and track.stems_backend != "embedded":
+    if track.has("vocals") and not track.has_embedded_stems:
         said: InfoValue = presence if isinstance(presence, Unknown) else VOICES[presence < LEAST_VOCALS]
         by_stem = presence if isinstance(presence, Unknown) else BY_STEM
         return Result({"vocal_presence": presence, "voice": said, "voice_confidence": by_stem}, method={"from": "stem"})
@@ -85,11 +86,11 @@ def _presence(track: TrackAnalysis, stem: str) -> tuple[Value, Value]:
     if not track.has(stem):
         return track.missing_reason(stem), track.missing_reason(stem)
     share = vocals_share(track.series(stem, "loudness"), track.series("full_mix", "loudness"), track.window)
-    if track.stems_backend != "embedded" or isinstance(share, Unknown):
+    if not track.has_embedded_stems or isinstance(share, Unknown):
         return share, share
     # An embedded stem also holds other instruments; only if it holds next to nothing, its own does not play.
     why = NO_VOICE_MODEL if stem == "vocals" else NO_INSTRUMENT_MODEL
-    return 0.0 if share <= _NO_VOCALS else why, why
+    return 0.0 if share <= NOTHING else why, why
 
 
 @register("level")

@@ -16,7 +16,7 @@ def sections(track: TrackAnalysis, settings: Settings) -> Result:
 
     Stems of the embedded separation hold other instruments too, so there the mix is measured instead.
     """
-    separated = track.stems_backend != "embedded" and all(track.has(stem) for stem in STEMS)
+    separated = not track.has_embedded_stems and all(track.has(stem) for stem in STEMS)
     mix = {kind: track.series("full_mix", kind) for kind in ("bands", "spectral", "loudness")}
     measured = form(
         Sources(

@@ -80,7 +80,7 @@ def _instruments(
         share = shares[f"{name}_presence"]
         found[name] = from_share(share if not isinstance(share, str) else no_model), "stem"
     found["vocals"] = _vocals(track, settings)
-    embedded, mix = track.stems_backend == "embedded", track.series("full_mix", "loudness")
+    embedded, mix = track.has_embedded_stems, track.series("full_mix", "loudness")
     if embedded or not track.has("drums"):
         found["drums"] = drums_in_mix(track.series("full_mix", "stem_onsets"), mix, track.window), "onsets of the mix"
     if embedded and track.has("bass"):

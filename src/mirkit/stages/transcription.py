@@ -88,7 +88,7 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
 
 def _embedded(track: TrackAnalysis, source: str) -> Transcription:
     """Apply the embedded transcriber, which is told what kind of signal it gets."""
-    stem = "separated" if track.stems_backend == "embedded" else "stem"
+    stem = "separated" if track.has_embedded_stems else "stem"
     signal = "mix" if source == "full_mix" else stem
     hits = embedded.transcribe(track.series(source, "drum_levels"), signal)
     return Transcription(hits, source, {"transcribed_as": signal})

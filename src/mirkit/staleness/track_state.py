@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import STAGES, STEMS, Stage, stage, with_needs
+from mirkit.catalog import EMBEDDED_STEMS, STAGES, STEMS, Stage, stage, with_needs
 from mirkit.errors import InfoError, MissingInput, pasted, printable
 from mirkit.features.types import Unknown
 from mirkit.stages import entry_name, midi_path
@@ -326,7 +326,7 @@ class TrackState:
 
     def series(self, row: Stage, settings: Settings) -> tuple[tuple[str, str], ...]:
         """Return the feature series that a stage needs: of embedded stems, no pitches are measured."""
-        if row.name == "pitch" and self.stems_backend == "embedded":
+        if row.name == "pitch" and self.stems_backend in EMBEDDED_STEMS:
             return ()
         return tuple(self.inputs(row, settings).series)
 
