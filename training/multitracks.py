@@ -35,7 +35,7 @@ import soxr
 
 from mirkit.features.rhythm.onsets import OnsetExtractor
 from mirkit.features.stft import PowerStft
-from mirkit.separation import ALL_PRESENT, EMBEDDED, METHODS, separate, survey
+from mirkit.separation import ALL_PRESENT, EMBEDDED, EMBEDDED_DSP, METHODS, separate, survey
 from mirkit.separation.stft import Synthesis
 from training.examples import CONFIG, spectra_of
 from training.material import RATE, STEMS, Sound
@@ -279,7 +279,7 @@ def main() -> None:
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--reason", required=True, help="why the real multitracks are used, for the log")
     parser.add_argument("--log", type=Path, default=LOG)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", default=[EMBEDDED_DSP, EMBEDDED])
     arguments = parser.parse_args()
     if not arguments.reason.strip():
         parser.error("--reason is empty; it says in the log why the real multitracks were used")

@@ -120,7 +120,12 @@ def level_of(stem: str, hz: float) -> float:
     """Amplitude of a stem over that of the mix, which is one steady tone, the same on both channels."""
     mix = np.sin(2 * np.pi * hz * np.arange(10 * 44100) / 44100).astype(np.float32)[None].repeat(2, axis=0)
     middle = slice(4 * 44100, 6 * 44100)
-    return float(np.sqrt(np.square(stems_of([mix], 44100, method="embedded-dsp")[stem][:, middle]).mean() / np.square(mix[:, middle]).mean()))
+    return float(
+        np.sqrt(
+            np.square(stems_of([mix], 44100, method="embedded-dsp")[stem][:, middle]).mean()
+            / np.square(mix[:, middle]).mean()
+        )
+    )
 
 
 @pytest.mark.parametrize(
