@@ -21,7 +21,7 @@ DATA ?=
 SEED := $(shell date +%s)
 SEPARATOR ?= build/separator
 MIXES ?= 2000
-EPOCHS ?= 30
+EPOCHS ?= 7
 SPHINX = OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 

@@ -13,20 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.material import STEMS, add_data_argument
-from training.network import Network, Untrained, scores
+from training.network import Network, network_of, scores
 from training.train import Batch, evaluate, song_batches, validation_batches
 
 
 def network_from(path: Path) -> Network:
     """Return the network of a file of weights."""
     with np.load(path) as arrays:
-        state = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    network = Network(len(state["first.bias"]))
-    network.load_state_dict(state)
-    return network
+        return network_of({name: arrays[name] for name in arrays.files})
 
 
 def of_mix(batches: list[Batch]) -> dict[str, float]:
@@ -48,13 +45,13 @@ def line(what: str, estimate: str, row: dict[str, float]) -> str:
     return f"| {what} | {estimate} | " + " | ".join(cells) + " |"
 
 
-def table(network: nn.Module, sets: dict[str, list[Batch]]) -> str:
+def table(network: Network, sets: dict[str, list[Batch]]) -> str:
     """Return the table."""
     head = ("music", "estimate", *STEMS, "mean", *(f"leak of {stem}" for stem in STEMS))
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, batches in sets.items():
         lines.append(line(name, "mix", of_mix(batches)))
-        lines.append(line(name, "signal processing", evaluate(Untrained(), batches)))
+        lines.append(line(name, "signal processing", evaluate(Network(4), batches)))
         lines.append(line(name, "network", evaluate(network, batches)))
     return "\n".join(lines)
 

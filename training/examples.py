@@ -25,12 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.separation.stft import Analysis, Spectra, StftConfig
+from mirkit.separation.tiles import BANDS, FRAMES, Parts, band_sums, tile_features
 from training.material import RATE, STEMS, MaterialError, Sound, add_data_argument
 from training.render import HELD_OUT_FROM, mix, sources
-from training.tiles import POOL, FloatArray, band_bank, parts, pooled, tile_features
 
 CONFIG = StftConfig(RATE)
-BANK = band_bank(CONFIG)
 #: Products of percussive or not, center or not.
 PARTS = ("percussive center", "percussive sides", "harmonic center", "harmonic sides")
 #: Pairs of parts in the order of Q: a symmetric matrix without its lower half.
@@ -66,16 +65,16 @@ def spectra_of(sound: Sound) -> Spectra:
 def example(mixed: Sound, stems: Sound) -> Example:
     """Return what training needs of a mix, shape=(channels, n), and its stems, shape=(4, channels, n)."""
     spectra = spectra_of(mixed)
-    power, percussive, center, sustained = parts(spectra)
-    features = tile_features(spectra, power, percussive, center, sustained, BANK)
-    masks = split(percussive, center)
-    unit = power.sum(axis=1).mean() * POOL / len(BANK) + 1e-12
-    products = np.stack([pooled(masks[i] * masks[j] * power, BANK) for i, j in PAIRS], axis=-1)
+    parts = Parts.of(spectra)
+    features = tile_features(spectra, parts)
+    masks = split(parts.percussive, parts.center)
+    unit = parts.power.sum(axis=1).mean() * FRAMES / BANDS + 1e-12
+    products = np.stack([band_sums(masks[i] * masks[j] * parts.power) for i, j in PAIRS], axis=-1)
     correlations, energies = [], []
     for stem in stems:
         own = spectra_of(stem)
         shared = (own * spectra.conj()).real.sum(axis=0)
-        correlations.append(np.stack([pooled(mask * shared, BANK) for mask in masks], axis=-1))
+        correlations.append(np.stack([band_sums(mask * shared) for mask in masks], axis=-1))
         energies.append((np.abs(own) ** 2).sum())
     return Example(
         features.astype(np.float16),
@@ -85,7 +84,7 @@ def example(mixed: Sound, stems: Sound) -> Example:
     )
 
 
-def split(percussive: FloatArray, center: FloatArray) -> FloatArray:
+def split(percussive: npt.NDArray[np.float32], center: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the share of each bin in each of `PARTS`, shape=(parts, frames, bins); they add up to 1."""
     rest, sides = 1 - percussive, 1 - center
     return np.stack((percussive * center, percussive * sides, rest * center, rest * sides)).astype(np.float32)

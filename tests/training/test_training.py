@@ -8,11 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.examples import BANK, NAMES, example, load, path_of, spectra_of, split  # noqa: E402
+from training.examples import CONFIG, NAMES, example, load, path_of, spectra_of, split  # noqa: E402
 from training.material import RATE, STEMS, Sound  # noqa: E402
-from training.network import Network, Untrained, augmented, errors, gains, loss, of_mix, prior, scores  # noqa: E402
-from training.tiles import parts, tile_features  # noqa: E402
+from training.network import Network, augmented, errors, loss, network_of, of_mix, scores, weights_of  # noqa: E402
 
+from mirkit.separation import network as inference  # noqa: E402
+from mirkit.separation.tiles import BANDS, Parts, band_bank, tile_features  # noqa: E402
 from training import evaluate, train  # noqa: E402
 
 
@@ -41,16 +42,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_bin_is_split_among_bands_and_parts() -> None:
-    np.testing.assert_allclose(BANK.sum(axis=0), 1, atol=1e-5)
-    assert (BANK >= 0).all()
+    bank = band_bank(CONFIG.bins).dense
+    np.testing.assert_allclose(bank.sum(axis=0), 1, atol=1e-5)
+    assert (bank >= 0).all()
     shares = np.random.default_rng(0).uniform(size=(2, 5, 7)).astype(np.float32)
     np.testing.assert_allclose(split(*shares).sum(axis=0), 1, atol=1e-6)
 
 
 def test_features_do_not_depend_on_the_level() -> None:
     mix = stems_of(1).sum(axis=0)
-    loud, quiet = (tile_features(s, *parts(s), BANK) for s in (spectra_of(mix), spectra_of(0.01 * mix)))
-    assert loud.shape[1:] == (len(BANK), 8)
+    loud, quiet = (tile_features(s, Parts.of(s)) for s in (spectra_of(mix), spectra_of(0.01 * mix)))
+    assert loud.shape[1:] == (BANDS, 8)
     np.testing.assert_allclose(loud, quiet, atol=1e-3)
 
 
@@ -82,14 +84,15 @@ def test_the_true_masks_separate_and_the_leak_is_that_of_the_mix() -> None:
 
 def test_the_signal_processing_finds_what_it_is_made_for() -> None:
     stems = stems_of(1)
-    row = train.evaluate(Untrained(), [train.one(example(stems.sum(axis=0), stems))])
+    row = train.evaluate(Network(4), [train.one(example(stems.sum(axis=0), stems))])
     assert all(row[f"sdr_{stem}"] > 3 for stem in STEMS), row
-    assert torch.allclose(gains(torch.zeros(1, 1, *prior().shape)).sum(dim=-2), torch.tensor(1.0))
+    gain = Network(4).gains(torch.randn(1, 2, BANDS, 3, 4))
+    assert torch.allclose(gain.sum(dim=-2), torch.tensor(1.0))
 
 
 def test_an_untrained_network_changes_nothing(folder: Path) -> None:
     batch = train.validation_batches(folder)[0]
-    assert not Network(8)(batch["features"]).any()
+    assert not Network(8)(batch["features"])[0].any()
     changed = augmented(batch["features"], torch.Generator().manual_seed(0))
     assert changed.shape == batch["features"].shape
     assert not torch.equal(changed, batch["features"])
@@ -145,8 +148,8 @@ def test_a_second_call_trains_no_more(folder: Path, tmp_path: Path) -> None:
 def test_gradients_reach_every_weight(folder: Path) -> None:
     batch = train.validation_batches(folder)[0]
     network = Network(6)
-    torch.nn.init.normal_(network.last.weight)
-    loss(network(batch["features"]), batch).backward()
+    torch.nn.init.normal_(network.output.weight)
+    loss(network, batch["features"], batch).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
@@ -157,3 +160,25 @@ def test_without_examples_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sys.argv", ["evaluate", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"run python -m training\.train first"):
         evaluate.main()
+
+
+def test_mirkit_computes_the_same_without_pytorch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = Network(6)
+    for weights in network.parameters():
+        torch.nn.init.normal_(weights, std=1.0)
+    stored = weights_of(network)
+    network = network_of(stored)  # to half precision
+    network.eval()
+    features = train.validation_batches(folder)[0]["features"][:1]
+    with torch.no_grad():
+        change, _ = network(features)
+        gains = network.gains(change, bass=0.0)[0].numpy()
+    loaded = inference.Network({name: np.ascontiguousarray(array, np.float32) for name, array in stored.items()})
+    assert np.abs(change[0]).max() > 1
+    np.testing.assert_allclose(loaded.correction(features[0].numpy()), change[0], atol=1e-3)
+    monkeypatch.setattr(inference, "trained", lambda: loaded)
+    found = inference.tile_shares(features[0].numpy())
+    np.testing.assert_allclose(found, gains[:, :, [0, 1, 3]], atol=1e-3)
+    assert (found >= 0).all()
+    assert (found.sum(axis=2) <= 1 + 1e-6).all()
