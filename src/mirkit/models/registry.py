@@ -53,6 +53,7 @@ _STEMS = Backend(
     "signal processing with a small network",
     EMBEDDED,
     seconds_per_minute=5.5,
+    weights_license="Apache-2.0 (trained on sounds under CC0, CC BY and MIT: NOTICE)",
     parameters=_embedded_parameters,
 )
 _STEMS_DSP = Backend(
