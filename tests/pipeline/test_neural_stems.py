@@ -145,7 +145,7 @@ def test_what_the_model_cannot_do_leaves_no_stem(track: Path, monkeypatch: pytes
         (
             ["--separation", "spleeter"],
             2,
-            "--separation must be one of auto, demucs, embedded, roformer, not 'spleeter'",
+            "--separation must be one of auto, demucs, embedded, roformer, embedded-dsp, not 'spleeter'",
         ),
         (["--model", "{folder}"], 1, "the folder must hold one model of Demucs (.yaml, .th, .safetensors); found none"),
     ],

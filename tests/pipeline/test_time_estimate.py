@@ -29,8 +29,8 @@ def outcome(stages: dict[str, str] = TODO, *, seconds: float = 3.0, failed: bool
 def test_defaults_on_a_machine_that_was_not_measured() -> None:
     found = estimate({"A": TODO, "B": TODO}, 6.0, BACKENDS, Settings())
     assert found.basis == "default"
-    assert found.seconds == pytest.approx(6 * (4.0 + 4.0))
-    assert estimate({"A": {"separate": "new"}}, 6.0, BACKENDS, Settings()).seconds == pytest.approx(6 * 4.0)
+    assert found.seconds == pytest.approx(6 * (6.0 + 4.0))
+    assert estimate({"A": {"separate": "new"}}, 6.0, BACKENDS, Settings()).seconds == pytest.approx(6 * 6.0)
 
 
 def test_what_was_measured_here_is_remembered() -> None:

@@ -460,7 +460,7 @@ class Stub:
     window = Window(0, 20)
 
     def __init__(self, backend: str, below: float) -> None:
-        self.stems_backend = backend
+        self.stems_backend, self.has_embedded_stems = backend, backend == "embedded"
         vocals = np.repeat([to_energy(-14 - below), 0.0], 100).astype(np.float32)
         self._curves = dict.fromkeys(("full_mix", *STEMS), LoudnessCurve(np.full(200, to_energy(-14), np.float32)))
         self._curves["vocals"] = LoudnessCurve(vocals)

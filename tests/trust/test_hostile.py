@@ -96,7 +96,7 @@ def test_tracks_that_nobody_may_read(library: Path) -> None:
     (library / "C").chmod(0o755)
     assert run.returncode == 1
     assert "FAILED B: full_mix.flac: cannot read: no permission; make it readable" in run.stderr
-    assert f"{library}/C: cannot read: no permission" in run.stdout
+    assert f"FAILED {library}/C: cannot read: no permission; make it readable" in run.stderr
     assert measured(library) == ["A"]
 
 

@@ -1,6 +1,6 @@
 """One item of an export: a clip or a whole track, with its features, metadata and texts."""
 
-import marshal
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -56,11 +56,11 @@ class PackedRow:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "PackedRow":
         """Pack a row of texts and numbers."""
-        return cls(_names(tuple(row)), marshal.dumps(list(row.values())))
+        return cls(_names(tuple(row)), json.dumps(list(row.values())).encode())
 
     def unpacked(self) -> dict[str, Any]:
         """Return the row."""
-        return dict(zip(self.names, marshal.loads(self.values), strict=True))
+        return dict(zip(self.names, json.loads(self.values), strict=True))
 
 
 @lru_cache(4096)

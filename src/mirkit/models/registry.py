@@ -52,7 +52,7 @@ _STEMS = Backend(
     EMBEDDED,
     "signal processing with a small network",
     EMBEDDED,
-    seconds_per_minute=5.5,
+    seconds_per_minute=6.0,
     weights_license="Apache-2.0 (trained on sounds under CC0, CC BY and MIT: NOTICE)",
     parameters=_embedded_parameters,
 )

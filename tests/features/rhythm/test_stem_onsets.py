@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from features.rhythm.sounds import RATE, hat, kick, onset_curve, place, pluck, snare
+from mirkit.features.loudness import LoudnessCurve
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onsets import Onsets
@@ -83,12 +84,15 @@ def test_embedded_stems_are_measured_on_the_mix():
         ("full_mix", "stem_onsets"): StemOnsets(times, np.ones(len(times)), probabilities),
         ("full_mix", "layers"): Layers(times[::2], times[1::2], np.append(times, 15.7)),
     } | {(stem, "onsets"): Onsets(np.zeros(0), np.zeros(0)) for stem in STEMS}
+    loud = LoudnessCurve(np.full(160, 0.01, np.float32))
+    series |= {(source, "loudness"): loud for source in ("full_mix", *STEMS)}
     series["drums", "layers"] = Layers(*(np.zeros(0),) * 3)
     beats = Beats(times[::2], times[::8], np.ones(len(times[::2])), "4/4", 1.0, steady=True)
 
     def measured(backend: str) -> dict[str, Any]:
         track: Any = SimpleNamespace(
-            stems_backend=backend,
+            has_embedded_stems=backend == "embedded",
+            duration=16.0,
             has=lambda stem: True,
             series=lambda source, kind: series[source, kind],
             beats=beats,
