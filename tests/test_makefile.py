@@ -73,5 +73,5 @@ def test_the_separator_is_trained_in_three_steps(folder: Path) -> None:
         environment = os.environ | {"SEEN": str(seen), "FAILS": fails}
         done = subprocess.run([*words, "train-separator", "SEPARATOR=here", "MIXES=5"], cwd=folder, env=environment)
         assert (done.returncode == 0) == (count == 3)
-        steps = ["examples here --count 5", "train here --epochs 30", "evaluate here"]
+        steps = ["examples here --count 5", "train here --epochs 7", "evaluate here"]
         assert seen.read_text().splitlines() == [f"-m training.{step}" for step in steps[:count]]

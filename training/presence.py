@@ -3,7 +3,7 @@
     python -m training.presence PATH [PATH ...] --reason TEXT [--log FILE]
 
 Each multitrack is judged whole, without drums, without vocals, and with vocals at 20, 14 and 6 dB below the rest. The
-use is appended to the log of `training.multitracks`, as a line below its table.
+use is appended to a log (default: ``training/presence_log.md``).
 """
 
 import argparse
@@ -16,8 +16,9 @@ import numpy as np
 
 from mirkit.separation import Presence, survey
 from training.material import STEMS, Sound
-from training.multitracks import LOG, blocks_of, commit, find, read_track
+from training.multitracks import blocks_of, commit, find, read_track
 
+LOG = Path(__file__).with_name("presence_log.md")
 #: Levels of the vocals beside the rest in dB.
 LEVELS = (-20, -14, -6)
 _DRUMS, _VOCALS = STEMS.index("drums"), STEMS.index("vocals")
@@ -64,7 +65,7 @@ def main() -> None:
     summary = "; ".join(f"{name}: {right} of {count} right" for name, (right, count) in counts.items())
     with arguments.log.open("a", encoding="utf-8") as file:
         why = " ".join(arguments.reason.split())
-        file.write(f"\n{datetime.date.today().isoformat()}, {commit()}, presence, {why}: {summary}\n")
+        file.write(f"* {datetime.date.today().isoformat()}, {commit()}, presence, {why}: {summary}\n")
     print(f"{'':28} {'':18} {'drums dB':>7} {'voice':>7}   right: drums, voice")
     print("\n".join(lines))
     print(summary)
