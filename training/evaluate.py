@@ -17,7 +17,7 @@ from torch import Tensor
 
 from training.material import STEMS, add_data_argument
 from training.network import Network, network_of, scores
-from training.train import Batch, evaluate, song_batches, validation_batches
+from training.train import Batch, batches_of, evaluate, song_batches
 
 
 def network_from(path: Path) -> Network:
@@ -67,7 +67,11 @@ def main() -> None:
     if not weights.exists():
         raise SystemExit(f"training.evaluate: there is no {weights}; run python -m training.train first")
     by_song = song_batches(arguments.data)
-    sets = {"renderings, held-out sounds": validation_batches(arguments.folder), "songs": list(by_song.values())}
+    sets = {
+        "renderings, held-out sounds": batches_of(arguments.folder, "validation"),
+        "songs, mixed anew": batches_of(arguments.folder, "remixed"),
+        "songs": list(by_song.values()),
+    }
     sets |= {name: [batch] for name, batch in by_song.items()}
     print(table(network_from(weights), {name: batches for name, batches in sets.items() if batches}))
 

@@ -1,6 +1,6 @@
 """Render mixes and write what training needs of them: features of tiles, and the error as a function of gains.
 
-    python -m training.examples FOLDER [--count 2000] [--validation 120] [--jobs 2] [--data FOLDER]
+    python -m training.examples FOLDER [--count 2000] [--validation 120] [--jobs 2] [--data FOLDER] [--without PART]
 
 A tile is two frames of one band. The bins of a mix are split into four parts (`PARTS`); a stem is estimated as the sum
 of the parts, each with a gain per tile. The squared error of a stem is then a quadratic function of its gains G:
@@ -10,12 +10,15 @@ of the parts, each with a gain per tile. The squared error of a stem is then a q
 with the energies Q of products of parts, the correlations R of the stem with the parts, and the energy E of the stem,
 so that the loss is the error itself, without spectra. Overlapping bands count as if each bin were split among them.
 
-A file holds a hundred mixes. Files that are there are kept, so that a run that was stopped continues.
+A file holds a hundred mixes: ``training_*`` those of training, ``validation_*`` those of held-out sounds, and
+``remixed_*`` windows of the songs of validation, mixed anew. Files that are there are kept, so that a run that was
+stopped continues.
 """
 
 import argparse
 import os
 import time
+from collections.abc import Collection
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,8 +29,8 @@ import numpy.typing as npt
 
 from mirkit.separation.stft import Analysis, Spectra, StftConfig
 from mirkit.separation.tiles import BANDS, FRAMES, Parts, band_sums, tile_features
-from training.material import RATE, STEMS, MaterialError, Sound, add_data_argument
-from training.render import HELD_OUT_FROM, mix, sources
+from training.material import RATE, STEMS, MaterialError, Sound, add_data_argument, songs
+from training.render import HELD_OUT_FROM, PARTS_OF_THE_MATERIAL, mix, remixed, sources
 
 CONFIG = StftConfig(RATE)
 #: Products of percussive or not, center or not.
@@ -36,6 +39,8 @@ PARTS = ("percussive center", "percussive sides", "harmonic center", "harmonic s
 PAIRS = tuple((i, j) for i in range(len(PARTS)) for j in range(i, len(PARTS)))
 FEATURES = 8
 PER_FILE = 100
+#: Numbers of mixes of the songs of validation start here.
+REMIXED_FROM = 950_000
 _LARGEST = 6e4  # of float16
 
 
@@ -92,7 +97,8 @@ def split(percussive: npt.NDArray[np.float32], center: npt.NDArray[np.float32]) 
 
 def path_of(folder: Path, first: int) -> Path:
     """Return the file of the mixes from a number on."""
-    return folder / f"{'validation' if first >= HELD_OUT_FROM else 'training'}_{first:06}.npz"
+    kind = "remixed" if first >= REMIXED_FROM else "validation" if first >= HELD_OUT_FROM else "training"
+    return folder / f"{kind}_{first:06}.npz"
 
 
 def load(paths: list[Path]) -> dict[str, npt.NDArray[np.floating]]:
@@ -104,10 +110,15 @@ def load(paths: list[Path]) -> dict[str, npt.NDArray[np.floating]]:
     return {name: np.concatenate([arrays[name] for arrays in stored]) for name in NAMES}
 
 
-def write(path: Path, numbers: range, data: Path, cache: Path) -> Path:
-    """Render mixes and write their examples, all or none."""
-    source, _ = sources(data, numbers.start >= HELD_OUT_FROM, cache)
-    found = [example(*mix(number, source)) for number in numbers]
+def write(path: Path, numbers: range, data: Path, cache: Path, without: Collection[str] = ()) -> Path:
+    """Render mixes and write their examples, all or none; what is left out is left out of training alone."""
+    if numbers.start >= REMIXED_FROM:
+        validation = songs(data, True)
+        found = [example(stems.sum(axis=0), stems) for stems in (remixed(n, validation) for n in numbers)]
+    else:
+        held_out = numbers.start >= HELD_OUT_FROM
+        source, _ = sources(data, held_out, cache, () if held_out else without)
+        found = [example(*mix(number, source)) for number in numbers]
     part = path.with_suffix(".part.npz")
     arrays: dict[str, Any] = {name: np.stack([getattr(e, name) for e in found]) for name in NAMES}
     np.savez(part, **arrays)
@@ -121,7 +132,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=2000, help="number of mixes for training")
     parser.add_argument("--validation", type=int, default=120, help="number of mixes with held-out sounds")
+    parser.add_argument("--remixed", type=int, default=60, help="number of mixes of the songs of validation")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--without", choices=PARTS_OF_THE_MATERIAL, nargs="*", default=(), help="left out of training")
     add_data_argument(parser)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -132,13 +145,20 @@ def main() -> None:
         raise SystemExit(f"training.examples: {error}") from None
     ranges = [
         range(start, min(start + PER_FILE, first + count))
-        for first, count in ((HELD_OUT_FROM, arguments.validation), (0, arguments.count))
+        for first, count in (
+            (REMIXED_FROM, arguments.remixed),
+            (HELD_OUT_FROM, arguments.validation),
+            (0, arguments.count),
+        )
         for start in range(first, first + count, PER_FILE)
     ]
     missing = [numbers for numbers in ranges if not path_of(arguments.folder, numbers.start).exists()]
     started = time.monotonic()
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        tasks = [pool.submit(write, path_of(arguments.folder, n.start), n, arguments.data, cache) for n in missing]
+        tasks = [
+            pool.submit(write, path_of(arguments.folder, n.start), n, arguments.data, cache, arguments.without)
+            for n in missing
+        ]
         for done, task in enumerate(as_completed(tasks), 1):
             left = (time.monotonic() - started) / done * (len(tasks) - done)
             print(f"{task.result()}  {done} of {len(tasks)}, {left / 60:.0f} min left", flush=True)

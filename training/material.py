@@ -139,6 +139,8 @@ class Material:
         Whether the sounds are those of validation instead of those of training.
     extra : iterable of `Sample`
         More sounds, such as notes of a soundfont.
+    recorded : bool
+        Whether the recorded sounds are used, or the others alone.
 
     Raises
     ------
@@ -146,12 +148,11 @@ class Material:
         An index lists a file that may not be used.
     """
 
-    def __init__(self, data: Path, held_out: bool = False, extra: Iterable[Sample] = ()) -> None:
+    def __init__(self, data: Path, held_out: bool = False, extra: Iterable[Sample] = (), recorded: bool = True) -> None:
         self.held_out = held_out
         self._data = data
         self._samples: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-        rows = index(data / "samples")
-        for row in rows:
+        for row in index(data / "samples") if recorded else ():
             if row["instrument"] != "stems" and (row["instrument"] in HELD_OUT) == held_out:
                 note = float(row["midi_note"]) if row["midi_note"] else None
                 path = data / "samples" / row["path"]

@@ -12,6 +12,7 @@ rate and codec for the mix. The distributions are near those of real songs where
 
 import argparse
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from training.scores import Arrangement, Harmony, any_of
 
 #: Numbers of mixes with held-out sounds start here.
 HELD_OUT_FROM = 900_000
+#: What can be left out, to see what it contributes.
+PARTS_OF_THE_MATERIAL = ("samples", "singing")
 #: How often each stem sounds where the mix is no solo; mean and spread of its level in dB.
 _PRESENT = {"drums": 0.72, "bass": 0.72, "other": 0.74, "vocals": 0.72}
 _LEVELS = {"drums": (-19.0, 3.5), "bass": (-18.5, 3.5), "other": (-19.5, 3.5), "vocals": (-19.5, 3.5)}
@@ -42,20 +45,33 @@ class Sources:
     material: Material
     songs: dict[str, dict[str, Sound]]
     scores: tuple[Path, ...]
+    synthesized_singing: bool = True
 
 
-def sources(data: Path, held_out: bool, cache: Path) -> tuple[Sources, list[str]]:
+def sources(data: Path, held_out: bool, cache: Path, without: Collection[str] = ()) -> tuple[Sources, list[str]]:
     """Return the sounds of training, or those held out, and lines for the log on the soundfonts.
 
     Mixes with held-out sounds contain no windows of songs: the songs that are held out are scored as they are.
+
+    Parameters
+    ----------
+    data : Path
+        The data folder.
+    held_out : bool
+        Whether to return the sounds of validation.
+    cache : Path
+        Folder of the notes of soundfonts.
+    without : collection of str
+        Of `PARTS_OF_THE_MATERIAL`: no recorded samples, or voices only as they were recorded.
     """
     notes, lines = soundfonts.notes(cache, held_out)
-    material = Material(data, held_out, notes)
+    material = Material(data, held_out, notes, recorded="samples" not in without)
     midi = data / "midi"
     rows = index(midi) if (midi / "index.csv").exists() else ()
     songs_of_midi = sorted(checked(midi / row["path"], midi) for row in rows if row["kind"] == "multi")
     split = [path for i, path in enumerate(songs_of_midi) if (i % 5 == 0) == held_out]
-    return Sources(material, {} if held_out else material.songs(), tuple(split)), lines
+    songs = {} if held_out else material.songs()
+    return Sources(material, songs, tuple(split), "singing" not in without), lines
 
 
 def mix(number: int, source: Sources) -> tuple[Sound, Sound]:
@@ -71,11 +87,30 @@ def mix(number: int, source: Sources) -> tuple[Sound, Sound]:
             continue
         sound = _of_song(rng, stem, source) if rng.random() < from_songs else None
         if sound is None:
-            sound = _played(rng, stem, source.material, harmony, arrangement)
+            sound = _played(rng, stem, source, harmony, arrangement)
         if rng.random() < 0.5:
             sound = effects.compress(rng, sound)
         stems[i] = sound * (10 ** (rng.normal(*_LEVELS[stem]) / 20) / (effects.level(sound) + 1e-6))
     return _mastered(rng, stems)
+
+
+def remixed(number: int, songs: dict[str, dict[str, Sound]]) -> Sound:
+    """Return stems of windows of real songs, of any of them, at random levels, shape=(4, 2, n).
+
+    Nothing else is done to them; each is absent in a third of the mixes.
+    """
+    rng = np.random.default_rng(number)
+    stems = np.zeros((len(STEMS), 2, COUNT), np.float32)
+    present = _present(rng)
+    for i, stem in enumerate(STEMS):
+        found = [song[stem] for song in songs.values() if song[stem].any()]
+        if stem not in present or not found:
+            continue
+        sound = any_of(rng, found)
+        start = int(rng.integers(sound.shape[1]))
+        window = np.take(sound, np.arange(start, start + COUNT), axis=1, mode="wrap")
+        stems[i] = window * (10 ** (rng.normal(-20, 3) / 20) / (effects.level(window) + 1e-6))
+    return stems
 
 
 def _present(rng: Random) -> set[str]:
@@ -118,8 +153,9 @@ def _of_song(rng: Random, stem: str, source: Sources) -> Sound | None:
     return effects.equalize(rng, narrowed)
 
 
-def _played(rng: Random, stem: str, material: Material, harmony: Harmony, arrangement: Arrangement) -> Sound:
+def _played(rng: Random, stem: str, source: Sources, harmony: Harmony, arrangement: Arrangement) -> Sound:
     """Return a stem of random parts, placed between left and right, shape=(2, n)."""
+    material = source.material
     if stem == "drums":
         return _kit(rng, instruments.drums(rng, material, harmony, arrangement.drums))
     if stem == "bass":
@@ -127,7 +163,7 @@ def _played(rng: Random, stem: str, material: Material, harmony: Harmony, arrang
         pan = rng.uniform(-1, 1) if rng.random() < 0.06 else rng.uniform(-0.08, 0.08)
         return effects.place(rng, part, pan, float(rng.choice([0, 0, 0, 0, 0.1])))
     if stem == "vocals":
-        return _sung(rng, singers.vocals(rng, material, harmony))
+        return _sung(rng, singers.vocals(rng, material, harmony, source.synthesized_singing))
     count = max(len(arrangement.others[:4]), int(rng.choice([1, 1, 2, 2, 3, 4])))
     reach = float(rng.choice([0.1, 0.5, 0.95], p=[0.25, 0.3, 0.45]))
     total = np.zeros((2, COUNT), np.float32)

@@ -17,12 +17,18 @@ _SPOKEN = ("kerstin", "speech_rtvc")
 _SCREAMED = ("orks", "bk_misc")
 #: How often each kind of part is made.
 _KINDS = {"phrases": 0.42, "tune": 0.2, "vowels": 0.12, "choir": 0.08, "rap": 0.1, "speech": 0.04, "screams": 0.04}
+#: Kinds that need no synthesis: recordings as they are, transposed by their speed.
+_AS_RECORDED = ("phrases", "speech", "screams", "choir")
 
 
-def vocals(rng: Random, material: Material, harmony: Harmony) -> list[Sound]:
-    """Return a lead voice, and doubles and harmonies where there are any; mono, shape=(n,) each."""
+def vocals(rng: Random, material: Material, harmony: Harmony, synthesized: bool = True) -> list[Sound]:
+    """Return a lead voice, and doubles and harmonies where there are any; mono, shape=(n,) each.
+
+    Without synthesis, recordings are played as they are, at other speeds.
+    """
     groups = _groups(material)
-    kinds = {kind: chance for kind, chance in _KINDS.items() if groups[kind]}
+    allowed = _KINDS if synthesized else _AS_RECORDED
+    kinds = {kind: chance for kind, chance in _KINDS.items() if kind in allowed and groups[kind]}
     if not kinds:
         return [np.zeros(COUNT, np.float32)]
     kind = str(rng.choice(list(kinds), p=np.array(list(kinds.values())) / sum(kinds.values())))
@@ -34,13 +40,13 @@ def vocals(rng: Random, material: Material, harmony: Harmony) -> list[Sound]:
     elif kind == "rap":
         lead = _rap(rng, material, samples, harmony)
     else:
-        lead = _phrases(rng, material, samples, harmony, kind)
-    if rng.random() < 0.2:
+        lead = _phrases(rng, material, samples, harmony, kind, synthesized)
+    if synthesized and rng.random() < 0.2:
         lead = voices.breathy(rng, lead, rng.uniform(0.1, 0.6))
     parts = [lead]
     if rng.random() < 0.45:
         parts += [rng.uniform(0.3, 1.0) * copy for copy in effects.double(rng, lead, int(rng.integers(1, 4)))]
-    if kind in ("phrases", "tune", "vowels") and rng.random() < 0.2:
+    if synthesized and kind in ("phrases", "tune", "vowels") and rng.random() < 0.2:
         voice = voices.analyze(lead)
         for interval in rng.choice([-5, -4, -3, 3, 4, 5, 7, 12, -12], int(rng.integers(1, 3)), replace=False):
             parts.append(rng.uniform(0.3, 0.8) * voices.resung(voice, float(interval))[:COUNT])
@@ -69,7 +75,9 @@ def _groups(material: Material) -> dict[str, list[Sample]]:
     }
 
 
-def _phrases(rng: Random, material: Material, samples: list[Sample], harmony: Harmony, kind: str) -> Sound:
+def _phrases(
+    rng: Random, material: Material, samples: list[Sample], harmony: Harmony, kind: str, synthesized: bool
+) -> Sound:
     """Phrases of one singer, one after the other, as they are, or on a melody of their own."""
     out = np.zeros(COUNT, np.float32)
     own = _of_one_singer(rng, samples)
@@ -77,8 +85,8 @@ def _phrases(rng: Random, material: Material, samples: list[Sample], harmony: Ha
     formants = 2 ** (rng.normal(0, 2) / 12)
     semitones = rng.uniform(-4, 4) if kind != "screams" else rng.uniform(-3, 3)
     speed = 1.0 if rng.random() < 0.4 else rng.uniform(0.8, 1.25)
-    whole = kind == "phrases" and rng.random() < 0.35
-    breathing = rng.uniform(0.02, 0.25) if rng.random() < 0.3 else 0.0
+    whole = not synthesized or kind == "screams" or (kind == "phrases" and rng.random() < 0.35)
+    breathing = rng.uniform(0.02, 0.25) if synthesized and rng.random() < 0.3 else 0.0
     time = rng.uniform(-1.5, 1)
     while time < SECONDS:
         sample = any_of(rng, own)
@@ -87,7 +95,7 @@ def _phrases(rng: Random, material: Material, samples: list[Sample], harmony: Ha
             center = voice.pitch if np.isfinite(voice.pitch) else 60.0
             notes = scores.melody(rng, harmony, round(center) - 6, round(center) + 8)
             part = voices.on_melody(rng, voice, notes, speed, formants)
-        elif whole or kind == "screams":
+        elif whole:
             part = transposed(voice.samples, semitones)
         else:
             count = int(len(voice.samples) / speed)

@@ -1,7 +1,7 @@
-"""Notes of General MIDI soundfonts as further instruments, where Debian's packages are installed.
+"""Notes and drums of General MIDI soundfonts as further instruments, where Debian's packages are installed.
 
-fluidsynth plays a few notes of each program once, into a folder; the notes are then sounds like the recorded ones. A
-third of the programs is held out for validation.
+fluidsynth plays a few notes of each program and all drums of each kit once, into a folder; they are then sounds like
+the recorded ones. A third of the programs and kits is held out for validation.
 """
 
 import json
@@ -53,6 +53,37 @@ _PROGRAMS = {
 }
 _NOTES = {"bass": range(26, 56, 5), "wind": range(50, 86, 6), "choir": range(46, 80, 5)}
 _SECONDS, _GAP = 2.5, 1.0
+#: Programs of the kits: standard, room, power, electronic, TR-808, jazz, brush.
+_KITS = (0, 8, 16, 24, 25, 32, 40)
+#: Pitches of each class of drums.
+_DRUMS = {
+    "kick": (35, 36),
+    "snare": (38, 40),
+    "sidestick": (37,),
+    "clap": (39,),
+    "hihat_closed": (42,),
+    "hihat_pedal": (44,),
+    "hihat_open": (46,),
+    "tom_low": (41, 43),
+    "tom_mid": (45, 47),
+    "tom_high": (48, 50),
+    "crash": (49, 57),
+    "china": (52,),
+    "splash": (55,),
+    "ride": (51, 59),
+    "ride_bell": (53,),
+    "tambourine": (54,),
+    "cowbell": (56,),
+    "bongo": (60, 61),
+    "conga": (62, 63, 64),
+    "cabasa": (69,),
+    "maracas": (70,),
+    "claves": (75,),
+    "woodblock": (76, 77),
+    "triangle": (81,),
+}
+_CLASS_OF = {pitch: drum for drum, pitches in _DRUMS.items() for pitch in pitches}
+_DRUM_CHANNEL = 9
 
 
 def available() -> list[Soundfont]:
@@ -89,30 +120,33 @@ def _is_held_out(sample: Sample) -> bool:
 
 def _played(font: Soundfont, cache: Path) -> Iterator[Sample]:
     folder = cache / font.path.stem
-    done = folder / "notes.json"
+    done = folder / "sounds.json"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
         rows = []
         for kind, programs in _PROGRAMS.items():
-            rows += _render(font, kind, programs, folder)
+            pitches = _NOTES.get(kind, range(40, 89, 6))
+            rows += _render(font, kind, [(program, pitch) for program in programs for pitch in pitches], folder)
+        rows += _render(font, "drums", [(program, pitch) for program in _KITS for pitch in _CLASS_OF], folder)
         part = done.with_suffix(".part")
         part.write_text(json.dumps(rows), encoding="utf-8")
         os.replace(part, done)
     for name, kind, program, note in json.loads(done.read_text(encoding="utf-8")):
-        yield Sample(folder / name, kind, f"{font.path.stem}_{program}", float(note), "")
+        drum = _CLASS_OF[note] if kind == "drums" else ""
+        instrument = f"{font.path.stem}_{'kit_' if drum else ''}{program}"
+        yield Sample(folder / name, kind, instrument, None if drum else float(note), drum)
 
 
-def _render(font: Soundfont, kind: str, programs: tuple[int, ...], folder: Path) -> list[tuple[str, str, int, int]]:
-    """Play all notes of the programs one after the other, and write each to a file."""
-    pitches = _NOTES.get(kind, range(40, 89, 6))
+def _render(font: Soundfont, kind: str, order: list[tuple[int, int]], folder: Path) -> list[tuple[str, str, int, int]]:
+    """Play programs and pitches one after the other, and write each to a file."""
+    channel = _DRUM_CHANNEL if kind == "drums" else 0
     file = mido.MidiFile(ticks_per_beat=1000)  # at 60 BPM, a tick is a millisecond
     track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=1_000_000)])
     file.tracks.append(track)
-    order = [(program, pitch) for program in programs for pitch in pitches]
     for program, pitch in order:
-        track.append(mido.Message("program_change", program=program))
-        track.append(mido.Message("note_on", note=pitch, velocity=100))
-        track.append(mido.Message("note_off", note=pitch, time=int(1000 * _SECONDS)))
+        track.append(mido.Message("program_change", channel=channel, program=program))
+        track.append(mido.Message("note_on", channel=channel, note=pitch, velocity=100))
+        track.append(mido.Message("note_off", channel=channel, note=pitch, time=int(1000 * _SECONDS)))
         track.append(mido.Message("note_on", note=0, velocity=0, time=int(1000 * _GAP)))
     rows = []
     with tempfile.TemporaryDirectory() as scratch:

@@ -3,8 +3,8 @@
     python -m training.train FOLDER [--output FOLDER] [--epochs 7] [--channels 16] [--seed 0] [--threads 2]
 
 FOLDER is that of `training.examples`. After each epoch, the output folder (default: FOLDER/run) gets ``checkpoint.pt``,
-``curves.csv`` and, if the mean SDR on the songs of validation is the best so far, ``weights.npz``. The same command
-continues after an interruption, with the same result as without it; with other settings, it refuses to.
+``curves.csv`` and, if the mean SDR on the songs of validation, mixed anew, is the best so far, ``weights.npz``. The
+same command continues after an interruption, with the same result as without it; with other settings, it refuses to.
 """
 
 import argparse
@@ -164,9 +164,9 @@ class Run:
         os.replace(part, self._checkpoint)  # last: what is complete up to here is done again, or is the same
 
 
-def validation_batches(folder: Path, size: int = 10) -> list[Batch]:
-    """Return the renderings with held-out sounds in batches."""
-    paths = sorted(folder.glob("validation_*[0-9].npz"))
+def batches_of(folder: Path, kind: str, size: int = 10) -> list[Batch]:
+    """Return examples of a kind in batches: ``validation``, with held-out sounds, or ``remixed`` songs."""
+    paths = sorted(folder.glob(f"{kind}_*[0-9].npz"))
     if not paths:
         return []
     arrays = load(paths)
@@ -185,13 +185,16 @@ def main() -> None:
     add_data_argument(parser)
     arguments = parser.parse_args()
     paths = sorted(arguments.folder.glob("training_*[0-9].npz"))
-    validation = validation_batches(arguments.folder)
-    if not paths or not validation:
+    sets = {
+        "renderings": batches_of(arguments.folder, "validation"),
+        "songs": list(song_batches(arguments.data).values()),
+        "remixed": batches_of(arguments.folder, "remixed"),
+    }
+    if not paths or not all(sets.values()):
         raise SystemExit(f"training.train: {arguments.folder} holds no examples; run python -m training.examples first")
     torch.set_num_threads(arguments.threads)
     settings = Settings(epochs=arguments.epochs, channels=arguments.channels, seed=arguments.seed)
     run = Run(arguments.output or arguments.folder / "run", settings)
-    sets = {"renderings": validation, "songs": list(song_batches(arguments.data).values())}
     run.train(load(paths), sets)
 
 

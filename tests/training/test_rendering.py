@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from training.material import RATE, STEMS, Material, Sound
 
-from training import effects, render, scores, soundfonts, statistics, voices
+from training import effects, instruments, render, scores, singers, soundfonts, statistics, voices
 
 SINE_HZ = 220.0
 
@@ -41,8 +41,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             hit = rng.normal(0, 0.2, 4000) * np.exp(-np.arange(4000) / 800)
             put("drums", instrument, drum, hit.astype(np.float32), drum=drum)
     tonal = {"bass": ("swag", "yamaha_yr"), "keys": ("wurli", "upright_kw"), "wind": ("bearsax", "mtgsax_alt")}
-    for kind, instruments in tonal.items():
-        for instrument in instruments:
+    for kind, names in tonal.items():
+        for instrument in names:
             for note in (36, 48, 60):
                 put(kind, instrument, str(note), sine(440 * 2 ** ((note - 69) / 12), 0.5), note)
     for singer in ("eif1_hydrogen", "eif7_francium"):
@@ -114,6 +114,62 @@ def test_sounds_that_are_held_out_are_other_sounds(data: Path, tmp_path: Path, m
         assert bool(source.songs) != held_out
     assert opened[True]
     assert not opened[True] & opened[False]
+
+
+def test_recorded_samples_can_be_left_out(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundfonts, "ALLOWED", ())
+    source, _ = render.sources(data, False, tmp_path, ["samples"])
+    monkeypatch.setattr(Material, "sound", lambda self, sample: pytest.fail(f"{sample.path} was opened"))
+    assert source.songs
+    assert source.material.grooves
+    assert any(render.mix(number, source)[1].any() for number in range(6))
+
+
+def test_synthesized_singing_can_be_left_out(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundfonts, "ALLOWED", ())
+    source, _ = render.sources(data, False, tmp_path, ["singing"])
+    for name in ("resung", "on_melody", "breathy", "breath"):
+        monkeypatch.setattr(voices, name, lambda *_: pytest.fail("a voice was synthesized"))
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        lead = singers.vocals(rng, source.material, scores.harmony(rng), source.synthesized_singing)[0]
+        assert lead.any()
+
+
+def test_songs_are_mixed_anew(data: Path, source: render.Sources) -> None:
+    mixes = [render.remixed(number, source.songs) for number in range(40)]
+    np.testing.assert_array_equal(mixes[3], render.remixed(3, source.songs))
+    assert mixes[0].shape == (4, 2, 10 * RATE)
+    present = np.array([[bool(stem.any()) for stem in stems] for stems in mixes])
+    assert present.any(axis=1).all()
+    np.testing.assert_allclose(present.mean(axis=0), 2 / 3, atol=0.2)
+    window = mixes[int(np.flatnonzero(present[:, 0])[0])][0]
+    song = next(iter(source.songs.values()))["drums"]
+    gain = np.abs(window).max() / np.abs(song).max()
+    assert np.square(window).mean() == pytest.approx(gain**2 * np.square(song).mean(), rel=0.2)
+
+
+def test_drums_of_soundfonts_are_drums_that_kits_need() -> None:
+    assert set(soundfonts._DRUMS) <= {*instruments._classes(), *instruments._PERCUSSION}
+    assert set(instruments._KIT) <= set(soundfonts._DRUMS)
+
+
+@pytest.mark.skipif(not soundfonts.available(), reason="no soundfont is installed")
+def test_kits_of_soundfonts_are_held_out_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundfonts, "ALLOWED", soundfonts.available()[:1])
+    monkeypatch.setattr(soundfonts, "_PROGRAMS", {"bass": (32, 33)})
+    monkeypatch.setattr(soundfonts, "_KITS", (0, 8))
+    sides = [soundfonts.notes(tmp_path, held_out)[0] for held_out in (False, True)]
+    kits = [{s.instrument for s in side if s.kind == "drums"} for side in sides]
+    assert [len(kit) for kit in kits] == [1, 1]
+    assert not kits[0] & kits[1]
+    kick = next(s for s in sides[0] if s.drum == "kick")
+    samples, rate = soundfile.read(kick.path)
+    assert kick.note is None
+    assert rate == RATE
+    assert np.abs(samples).max() > 0.5
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    assert power[: 300 * len(samples) // RATE].sum() > 0.5 * power.sum()
 
 
 def test_a_soundfont_that_is_not_there_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

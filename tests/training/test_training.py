@@ -14,7 +14,7 @@ from training.network import Network, augmented, errors, loss, network_of, of_mi
 
 from mirkit.separation import network as inference  # noqa: E402
 from mirkit.separation.tiles import BANDS, Parts, band_bank, tile_features  # noqa: E402
-from training import evaluate, train  # noqa: E402
+from training import evaluate, examples, train  # noqa: E402
 
 
 def stems_of(seed: int, absent: int | None = None) -> Sound:
@@ -91,7 +91,7 @@ def test_the_signal_processing_finds_what_it_is_made_for() -> None:
 
 
 def test_an_untrained_network_changes_nothing(folder: Path) -> None:
-    batch = train.validation_batches(folder)[0]
+    batch = train.batches_of(folder, "validation")[0]
     assert not Network(8)(batch["features"])[0].any()
     changed = augmented(batch["features"], torch.Generator().manual_seed(0))
     assert changed.shape == batch["features"].shape
@@ -99,7 +99,7 @@ def test_an_untrained_network_changes_nothing(folder: Path) -> None:
 
 
 def test_training_reduces_the_loss_and_can_be_interrupted(folder: Path, tmp_path: Path) -> None:
-    arrays, sets = load(sorted(folder.glob("training_*.npz"))), {"renderings": train.validation_batches(folder)}
+    arrays, sets = load(sorted(folder.glob("training_*.npz"))), {"renderings": train.batches_of(folder, "validation")}
     settings = train.Settings(epochs=4, channels=6, batch=3, warmup=1, rate=0.02)
     whole = train.Run(tmp_path / "whole", settings)
     whole.train(arrays, sets)
@@ -137,7 +137,7 @@ def stop(save, chosen_by: str, run: train.Run) -> None:
 
 
 def test_a_second_call_trains_no_more(folder: Path, tmp_path: Path) -> None:
-    arrays, sets = load(sorted(folder.glob("training_*.npz"))), {"renderings": train.validation_batches(folder)}
+    arrays, sets = load(sorted(folder.glob("training_*.npz"))), {"renderings": train.batches_of(folder, "validation")}
     settings = train.Settings(epochs=1, channels=4, batch=2)
     train.Run(tmp_path, settings).train(arrays, sets)
     before = (tmp_path / "weights.npz").stat().st_mtime_ns
@@ -146,11 +146,27 @@ def test_a_second_call_trains_no_more(folder: Path, tmp_path: Path) -> None:
 
 
 def test_gradients_reach_every_weight(folder: Path) -> None:
-    batch = train.validation_batches(folder)[0]
+    batch = train.batches_of(folder, "validation")[0]
     network = Network(6)
     torch.nn.init.normal_(network.output.weight)
     loss(network, batch["features"], batch).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_a_folder_holds_examples_of_each_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    silence = np.zeros((2, RATE), np.float32)
+    monkeypatch.setattr(examples, "sources", lambda *a: calls.append(a[1:]) or (None, []))
+    monkeypatch.setattr(examples, "mix", lambda number, source: (silence, np.zeros((4, 2, RATE), np.float32)))
+    monkeypatch.setattr(examples, "remixed", lambda number, songs: stems_of(number)[:, :, : RATE // 2])
+    monkeypatch.setattr(
+        examples, "songs", lambda data, validation: {} if validation else pytest.fail("songs of training")
+    )
+    for numbers in (range(2), range(900_000, 900_002), range(950_000, 950_002)):
+        examples.write(path_of(tmp_path, numbers.start), numbers, tmp_path, tmp_path, ["singing"])
+    assert calls == [(False, tmp_path, ["singing"]), (True, tmp_path, ())]
+    assert [len(train.batches_of(tmp_path, kind)) for kind in ("training", "validation", "remixed")] == [1, 1, 1]
+    assert len(train.batches_of(tmp_path, "remixed", size=1)) == 2
 
 
 def test_without_examples_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +186,7 @@ def test_mirkit_computes_the_same_without_pytorch(folder: Path, monkeypatch: pyt
     stored = weights_of(network)
     network = network_of(stored)  # to half precision
     network.eval()
-    features = train.validation_batches(folder)[0]["features"][:1]
+    features = train.batches_of(folder, "validation")[0]["features"][:1]
     with torch.no_grad():
         change, _ = network(features)
         gains = network.gains(change, bass=0.0)[0].numpy()
